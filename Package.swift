@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// SLUICE_CORE=1 leaves out everything that needs a dependency: sanitizers, fuzzers and the quick
+// edit-test cycle then build the pure targets alone, in seconds.
+let coreOnly = Context.environment["SLUICE_CORE"] == "1"
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+
+// Lowest first; a target imports only what stands above it.
+let core: [Target] = [
+    .target(name: "CPlatform"),
+    library("LineProtocol"),
+    library("InfluxQL"),
+    library("CommitLog", ["CPlatform"]),
+    library("Cluster", ["CommitLog"]),
+    tests("LineProtocolTests", ["LineProtocol"]),
+    tests("InfluxQLTests", ["InfluxQL"]),
+    tests("CommitLogTests", ["CommitLog"]),
+    tests("ClusterTests", ["Cluster"]),
+]
+
+let full: [Target] = [
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
+    library("Replication", ["LineProtocol", "CommitLog", "Cluster", "NodeClient", nioCore, logging]),
+    library("Querying", ["InfluxQL", "Cluster", "NodeClient", nioCore, nioHTTP1, logging]),
+    library(
+        "Gateway",
+        [
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying", "CZlib",
+            nioCore, nioPosix, nioHTTP1, logging,
+        ]
+    ),
+    library(
+        "Operations",
+        [
+            "Gateway", logging, httpClient, nioCore, nioPosix,
+            .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "Yams", package: "Yams"),
+            .product(name: "GRDB", package: "GRDB.swift"),
+            .product(name: "Crypto", package: "swift-crypto"),
+        ]
+    ),
+    .executableTarget(
+        name: "sluice",
+        dependencies: ["Operations", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        swiftSettings: strict
+    ),
+    .executableTarget(
+        name: "sluice-bench",
+        dependencies: [nioCore, nioPosix, nioHTTP1, .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        swiftSettings: strict
+    ),
+    .target(name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+    tests("ReplicationTests", ["Replication", "TestSupport", nioEmbedded]),
+    tests("QueryingTests", ["Querying", "TestSupport"]),
+    tests("GatewayTests", ["Gateway", "TestSupport", nioEmbedded]),
+    tests("OperationsTests", ["Operations", "TestSupport"]),
+    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
+]
+
+let package = Package(
+    name: "sluice",
+    products: coreOnly ? [] : [.executable(name: "sluice", targets: ["sluice"])],
+    dependencies: coreOnly
+        ? []
+        : [
+            .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+            .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+            .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+            .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+            .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+            .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+            .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+            .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+            .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        ],
+    targets: coreOnly ? core : core + full,
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)
