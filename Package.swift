@@ -19,6 +19,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
@@ -37,14 +38,18 @@ let core: [Target] = [
 
 let full: [Target] = [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    library("ContentCoding", ["CZlib", nioCore]),
     library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
-    library("Replication", ["LineProtocol", "CommitLog", "Cluster", "NodeClient", nioCore, logging]),
-    library("Querying", ["InfluxQL", "Cluster", "NodeClient", nioCore, nioHTTP1, logging]),
+    library(
+        "Replication",
+        ["LineProtocol", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks, logging]
+    ),
+    library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, logging]),
     library(
         "Gateway",
         [
-            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying", "CZlib",
-            nioCore, nioPosix, nioHTTP1, logging,
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
+            "ContentCoding", nioCore, nioPosix, nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
@@ -72,7 +77,8 @@ let full: [Target] = [
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests("ReplicationTests", ["Replication", "TestSupport", nioEmbedded]),
     tests("QueryingTests", ["Querying", "TestSupport"]),
-    tests("GatewayTests", ["Gateway", "TestSupport", nioEmbedded]),
+    tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("GatewayTests", ["Gateway", "TestSupport", nioCore, nioPosix, nioEmbedded]),
     tests("OperationsTests", ["Operations", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]

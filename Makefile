@@ -1,0 +1,38 @@
+# Sluice: the commands that newcomers guess. SLUICE_SCRATCH moves the build folder out of the checkout.
+SCRATCH := $(or $(SLUICE_SCRATCH),.build)
+SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
+FORMATTED := Package.swift Sources Tests
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench fmt lint setup clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+run: setup ## builds, then shows Sluice with two real InfluxDB servers on this machine
+	$(SWIFT_BUILD) --product sluice
+	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice demo
+
+build: setup ## builds for release
+	$(SWIFT_BUILD) --product sluice
+
+test: setup ## builds and runs all tests, those against real InfluxDB included
+	$(SWIFT_BUILD) --build-tests
+	swift test --scratch-path $(SCRATCH) -c release --skip-build $(TESTFLAGS)
+
+bench: ## measures writes through the gateway and straight to the sinks
+	scripts/setup bench
+	$(SWIFT_BUILD) --product sluice
+	$(SWIFT_BUILD) --product sluice-bench
+	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-bench run $(BENCHFLAGS)
+
+fmt: ## formats the code
+	swift format --in-place --recursive --parallel $(FORMATTED)
+
+lint: ## checks format and style
+	swift format lint --strict --recursive --parallel $(FORMATTED)
+
+setup: ## installs the Debian packages that are missing
+	@scripts/setup
+
+clean: ## removes the build folder
+	rm -rf $(SCRATCH)

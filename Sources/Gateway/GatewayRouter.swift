@@ -1,0 +1,71 @@
+// The table of paths (reference, 1 and 2): who answers what. Paths are exact, as InfluxDB's are.
+
+import NIOCore
+import NIOHTTP1
+import Querying
+
+final class GatewayRouter: Router {
+    private let context: LoopContext
+
+    init(context: LoopContext) { self.context = context }
+
+    func endpoint(for head: RequestHead, on exchange: Exchange) -> (any Endpoint)? {
+        switch head.path {
+        case "/write":
+            return route(head, exchange, allow: [.POST, .OPTIONS]) { write(exchange, WriteTarget.init(v1:)) }
+        case "/api/v2/write":
+            return route(head, exchange, allow: [.POST, .OPTIONS]) { write(exchange, WriteTarget.init(v2:)) }
+        case "/query":
+            return route(head, exchange, allow: [.GET, .POST, .OPTIONS]) {
+                QueryEndpoint(exchange: exchange, context: context)
+            }
+        case "/ping":
+            return route(head, exchange, allow: [.GET, .HEAD]) { ping(exchange) }
+        case "/status":
+            return route(head, exchange, allow: [.GET, .HEAD]) { answer(exchange, .noContent) }
+        default:
+            return answer(exchange, .notFound)
+        }
+    }
+
+    private func route(
+        _ head: RequestHead, _ exchange: Exchange, allow methods: [HTTPMethod], _ endpoint: () -> (any Endpoint)?
+    ) -> (any Endpoint)? {
+        guard methods.contains(head.method) else {
+            return answer(exchange, .methodNotAllowed(allow: methods.map(\.rawValue).joined(separator: ", ")))
+        }
+        if head.method == .OPTIONS { return answer(exchange, .options) }
+        return endpoint()
+    }
+
+    private func write(
+        _ exchange: Exchange, _ target: (RequestParameters) throws(WriteTarget.Problem) -> WriteTarget
+    ) -> (any Endpoint)? {
+        let parameters = RequestParameters(
+            urlQuery: exchange.head.rawQuery, method: exchange.head.method.rawValue, contentType: nil, body: []
+        )
+        do throws(WriteTarget.Problem) {
+            let endpoint = WriteEndpoint(exchange: exchange, context: context, target: try target(parameters))
+            return endpoint.refuseFromHead() ? nil : endpoint
+        } catch {
+            return answer(exchange, .error(error.status, error.message))
+        }
+    }
+
+    /// The gateway's own: it says that Sluice works, whatever the nodes do.
+    private func ping(_ exchange: Exchange) -> (any Endpoint)? {
+        let parameters = RequestParameters(
+            urlQuery: exchange.head.rawQuery, method: "GET", contentType: nil, body: []
+        )
+        guard !["", "0", "false"].contains(parameters["verbose"] ?? "") else {
+            return answer(exchange, .noContent)
+        }
+        let body = Array("{\"version\":".utf8) + JSONText.quoted(context.version) + Array("}".utf8)
+        return answer(exchange, Response(status: 200, body: ByteBuffer(bytes: body)))
+    }
+
+    private func answer(_ exchange: Exchange, _ response: Response) -> (any Endpoint)? {
+        exchange.respond(response)
+        return nil
+    }
+}

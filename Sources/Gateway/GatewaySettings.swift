@@ -1,0 +1,75 @@
+// Everything that can be configured of the data plane, with its default. Plain values: the configuration file is read
+// elsewhere.
+
+import Cluster
+import CommitLog
+import NIOCore
+import NodeClient
+import Querying
+import Replication
+
+package struct GatewaySettings: Sendable {
+    package struct Node: Sendable {
+        package var name: String
+        package var address: NodeAddress
+        package var zone: String
+
+        package init(name: String, address: NodeAddress, zone: String = "") {
+            self.name = name
+            self.address = address
+            self.zone = zone
+        }
+    }
+
+    package struct Limits: Sendable {
+        /// A request's body as it is sent; beyond it 413.
+        package var bodyBytes = 25_000_000
+        /// A gzip body once it is decoded; beyond it 413.
+        package var inflatedBytes = 250_000_000
+        /// Bodies in memory, over all requests; beyond it 503.
+        package var bodiesInMemory = 1 << 30
+        /// The body of a query; a larger form is not read (Go's limit).
+        package var formBytes = 10 << 20
+        /// Queries under way on one event loop; beyond it 503.
+        package var concurrentQueries = 1024
+        /// What the nodes' answers to the parts of a mixed request may take together; beyond it an error.
+        package var mixedAnswerBytes = 64 << 20
+
+        package init() {}
+    }
+
+    package var nodes: [Node]
+    /// Where the InfluxDB API listens. Port 0: any free one.
+    package var host = "127.0.0.1"
+    package var port = 8086
+    /// The gateway's own zone: reads prefer nodes of it.
+    package var zone = ""
+    package var eventLoops = 1
+    package var log: CommitLog.Configuration
+
+    package var ack = AckLevel.insync
+    package var consistencyParameter = ConsistencyParameter.raise
+    /// What a write at `insync` gets when no node is in sync: 204 once durable, or 503.
+    package var withoutInSyncNode = AckTracker<any AckWaiter>.WithoutInSyncNode.acknowledge
+    package var sync = SyncSet.Settings()
+    /// How long a write waits for nodes before it is answered 500 `timeout`.
+    package var ackTimeout: TimeAmount = .seconds(4)
+
+    package var replicator = NodeReplicator.Settings()
+    /// Of connections for queries, per node and event loop.
+    package var queryPool = NodePoolLimits()
+    /// Of connections for records, per node.
+    package var deliveryPool = NodePoolLimits()
+    package var read = ReadExecution.Settings()
+    package var server = ServerLimits()
+    package var limits = Limits()
+    /// For `X-Influxdb-Version` before any node has answered.
+    package var fallbackVersion = "1.8.10"
+
+    package init(nodes: [Node], log: CommitLog.Configuration) {
+        self.nodes = nodes
+        self.log = log
+        // A request that was handed to a lane is never given up for want of a connection.
+        deliveryPool.acquireTimeout = nil
+    }
+}

@@ -1,0 +1,128 @@
+// The HTTP server: listeners, and the end of the server in good order.
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// An HTTP/1.x server on the event loops of a group, with one router per loop.
+///
+/// The end: `stopAccepting`, then `drain`, then shut down the group.
+package final class HTTPServer: Sendable {
+    package let limits: ServerLimits
+    package let figures: ServerFigures
+    private let group: any EventLoopGroup
+    private let loops: [EventLoopFuture<NIOLoopBound<ServerLoop>>]
+    private let control: any EventLoop
+    private let listeners: NIOLoopBoundBox<[any Channel]>
+
+    /// - Parameters:
+    ///   - version: The value of `X-Influxdb-Version`, until `advertise` changes it.
+    ///   - makeRouter: Called once on each event loop of the group.
+    package init(
+        group: any EventLoopGroup, limits: ServerLimits = ServerLimits(), figures: ServerFigures = ServerFigures(),
+        version: String = "1.8.10", makeRouter: @escaping @Sendable (any EventLoop) -> any Router
+    ) {
+        self.group = group
+        self.limits = limits
+        self.figures = figures
+        control = group.next()
+        listeners = NIOLoopBoundBox.makeBoxSendingValue([], eventLoop: control)
+        loops = group.makeIterator().map { eventLoop in
+            eventLoop.submit {
+                let loop = ServerLoop(
+                    eventLoop: eventLoop, limits: limits, figures: figures, version: version,
+                    router: makeRouter(eventLoop))
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }
+        }
+    }
+
+    /// Listens on one more address. May be called several times.
+    ///
+    /// - Returns: The address bound, with the port that was chosen if `port` was 0.
+    package func bind(host: String, port: Int) -> EventLoopFuture<SocketAddress> {
+        let limits = limits
+        let group = group
+        let listeners = listeners
+        let control = control
+        return EventLoopFuture.whenAllSucceed(loops, on: control).flatMap { loops in
+            let byEventLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
+            let waterMark = ChannelOptions.Types.WriteBufferWaterMark(
+                low: limits.writeLowWaterMark, high: limits.writeHighWaterMark)
+            return ServerBootstrap(group: control, childGroup: group)
+                .serverChannelOption(.backlog, value: limits.backlog)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
+                .childChannelOption(.maxMessagesPerRead, value: 1)
+                .childChannelOption(.writeBufferWaterMark, value: waterMark)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
+                            throw ChannelError.inappropriateOperationForState
+                        }
+                        try loop.value.addConnection(to: channel)
+                    }
+                }
+                .bind(host: host, port: port)
+        }.flatMapThrowing { channel in
+            guard let address = channel.localAddress else {
+                throw ChannelError.unknownLocalAddress
+            }
+            listeners.value.append(channel)
+            return address
+        }
+    }
+
+    /// Changes `X-Influxdb-Version`, for instance once the nodes' version is known.
+    package func advertise(version: String) {
+        for loop in loops {
+            loop.whenSuccess { $0.value.standardHeaders.advertise(version: version) }
+        }
+    }
+
+    /// Closes the listeners. New clients are refused by the kernel; connections go on.
+    @discardableResult
+    package func stopAccepting() -> EventLoopFuture<Void> {
+        let listeners = listeners
+        let control = control
+        return control.flatSubmit {
+            let channels = listeners.value
+            listeners.value = []
+            for channel in channels {
+                channel.close(promise: nil)
+            }
+            return EventLoopFuture.andAllComplete(channels.map(\.closeFuture), on: control)
+        }
+    }
+
+    /// Closes connections that carry no request at this moment.
+    package func closeIdle() {
+        for loop in loops {
+            loop.whenSuccess { $0.value.closeIdle() }
+        }
+    }
+
+    /// Lets running exchanges finish, closing each connection after its answer; at the deadline the rest is cut.
+    ///
+    /// - Returns: How many connections were cut.
+    package func drain(deadline: NIODeadline) -> EventLoopFuture<Int> {
+        let cut = loops.map { loop in
+            loop.flatMap { bound in
+                let eventLoop = bound.eventLoop
+                let emptied = bound.value.drain()
+                let result = eventLoop.makePromise(of: Int.self)
+                let limit = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+                    result.succeed(bound.value.cutAll())
+                }
+                emptied.whenSuccess {
+                    limit.cancel()
+                    result.succeed(0)
+                }
+                return result.futureResult
+            }
+        }
+        return EventLoopFuture.whenAllSucceed(cut, on: control).map { $0.reduce(0, +) }
+    }
+}

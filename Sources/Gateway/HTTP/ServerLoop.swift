@@ -1,0 +1,131 @@
+// What the connections of one event loop share: the router, prepared headers, the clock and the sweep over time limits.
+import NIOCore
+import NIOPosix
+
+/// Confined to its event loop.
+final class ServerLoop {
+    let eventLoop: any EventLoop
+    let limits: ServerLimits
+    let figures: ServerFigures
+    let router: any Router
+    var standardHeaders: StandardHeaders
+    /// The time of the last sweep: good enough for limits of seconds, and free to read.
+    private(set) var now = NIODeadline.now()
+    private(set) var isDraining = false
+    /// Reused for rendered heads: written and flushed at once, it is usually free again for the next one.
+    var scratch = ByteBuffer()
+
+    private var connections: [ObjectIdentifier: HTTPConnection] = [:]
+    private var toFlush: [HTTPConnection] = []
+    private var sweeping: RepeatedTask?
+    private var emptied: [EventLoopPromise<Void>] = []
+
+    init(
+        eventLoop: any EventLoop, limits: ServerLimits, figures: ServerFigures, version: String, router: any Router
+    ) {
+        self.eventLoop = eventLoop
+        self.limits = limits
+        self.figures = figures
+        self.router = router
+        self.standardHeaders = StandardHeaders(version: version)
+    }
+
+    // MARK: Connections
+
+    func addConnection(to channel: any Channel) throws {
+        let open = figures.connectionsOpen.add(1, ordering: .relaxed).newValue
+        figures.connectionsTotal.add(1, ordering: .relaxed)
+        let connection = HTTPConnection(loop: self, isRejected: open > limits.maximumConnections)
+        connections[ObjectIdentifier(connection)] = connection
+        startSweeping()
+        do {
+            try connection.addHandlers(to: channel)
+        } catch {
+            remove(connection)
+            throw error
+        }
+    }
+
+    func remove(_ connection: HTTPConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else {
+            return
+        }
+        figures.connectionsOpen.subtract(1, ordering: .relaxed)
+        if connections.isEmpty {
+            sweeping?.cancel()
+            sweeping = nil
+            for promise in emptied {
+                promise.succeed()
+            }
+            emptied = []
+        }
+    }
+
+    /// Flushes at the end of the loop's present turn, so that a streamed answer's pieces leave in one system call.
+    func flushSoon(_ connection: HTTPConnection) {
+        toFlush.append(connection)
+        if toFlush.count == 1 {
+            eventLoop.assumeIsolated().execute {
+                let connections = self.toFlush
+                self.toFlush = []
+                for connection in connections {
+                    connection.flush()
+                }
+            }
+        }
+    }
+
+    // MARK: Time
+
+    private func startSweeping() {
+        guard sweeping == nil else {
+            return
+        }
+        sweep()
+        let interval = limits.sweepInterval
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        sweeping = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            bound.value.sweep()
+        }
+    }
+
+    private func sweep() {
+        now = .now()
+        standardHeaders.refresh()
+        for connection in Array(connections.values) {
+            connection.sweep(now: now)
+        }
+    }
+
+    // MARK: The end
+
+    func closeIdle() {
+        for connection in Array(connections.values) {
+            connection.closeIfIdle()
+        }
+    }
+
+    /// From now on each connection is closed after its present answer.
+    ///
+    /// - Returns: Succeeds when no connection is left.
+    func drain() -> EventLoopFuture<Void> {
+        isDraining = true
+        let promise = eventLoop.makePromise(of: Void.self)
+        if connections.isEmpty {
+            promise.succeed()
+        } else {
+            emptied.append(promise)
+            closeIdle()
+        }
+        return promise.futureResult
+    }
+
+    /// - Returns: How many connections had to be cut.
+    func cutAll() -> Int {
+        let rest = Array(connections.values)
+        for connection in rest {
+            connection.cut()
+        }
+        return rest.count
+    }
+}

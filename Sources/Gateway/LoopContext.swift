@@ -1,0 +1,107 @@
+// What the endpoints of one event loop share. Confined to that loop.
+
+import Cluster
+import CommitLog
+import Logging
+import NIOCore
+import NodeClient
+import Querying
+import Replication
+import Synchronization
+
+final class LoopContext: ReadTargets {
+    let eventLoop: any EventLoop
+    let settings: GatewaySettings
+    let view: ClusterView
+    let log: CommitLog
+    let loopLog: LoopLog
+    let acks: LoopAcks
+    let figures: GatewayFigures
+    let logger: Logger
+    private let pools: [NodePool]
+    /// Reads under way, by node.
+    private var outstanding: [Int]
+    private var turn = 0
+    private let started = NIODeadline.now()
+    private(set) var queriesUnderWay = 0
+
+    init(
+        eventLoop: any EventLoop, settings: GatewaySettings, view: ClusterView, log: CommitLog, loopLog: LoopLog,
+        acks: LoopAcks, figures: GatewayFigures, logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.view = view
+        self.log = log
+        self.loopLog = loopLog
+        self.acks = acks
+        self.figures = figures
+        self.logger = logger
+        pools = settings.nodes.map {
+            NodePool(eventLoop: eventLoop, address: $0.address, limits: settings.queryPool)
+        }
+        outstanding = Array(repeating: 0, count: settings.nodes.count)
+    }
+
+    func close() {
+        for pool in pools { _ = pool.close(force: true) }
+    }
+
+    /// A number that differs from read to read.
+    func nextTurn() -> Int {
+        turn &+= 1
+        return turn & Int.max
+    }
+
+    func queryBegan() { queriesUnderWay += 1 }
+    func queryEnded() { queriesUnderWay -= 1 }
+
+    /// What the nodes call themselves, for `X-Influxdb-Version`.
+    var version: String {
+        view.current.nodes.first { !$0.version.isEmpty }?.version ?? settings.fallbackVersion
+    }
+
+    // MARK: ReadTargets
+
+    var readable: ReadableNodes {
+        let snapshot = view.current
+        let candidates = snapshot.readSet.map { node in
+            NodeChoice.Candidate(
+                node: node, isSuspect: snapshot[node].missedPings > 0,
+                isInOwnZone: snapshot[node].zone == settings.zone, outstanding: outstanding[Int(node.value)]
+            )
+        }
+        return ReadableNodes(
+            inSync: candidates,
+            stale: snapshot.fallbacks.map { (node: $0, age: snapshot[$0].backlogAge) },
+            anyUp: snapshot.upCount > 0,
+            isStarting: NIODeadline.now() - started < settings.read.waitForSyncAtStart
+        )
+    }
+
+    func pool(for node: NodeIndex) -> NodePool { pools[Int(node.value)] }
+    func began(on node: NodeIndex) { outstanding[Int(node.value)] += 1 }
+    func ended(on node: NodeIndex) { outstanding[Int(node.value)] -= 1 }
+}
+
+/// What the endpoints count, over all loops.
+package final class GatewayFigures: Sendable {
+    package let writes = Counter()
+    package let writtenLines = Counter()
+    package let writtenBytes = Counter()
+    package let badLines = Counter()
+    /// Writes that were answered 204.
+    package let acknowledged = Counter()
+    /// Writes that were answered 500 `timeout`; their records stay.
+    package let timedOut = Counter()
+    /// Writes and mutations that were answered 503 before anything was logged.
+    package let refused = Counter()
+    package let queries = Counter()
+    package let mutations = Counter()
+    package let staleReads = Counter()
+    package let failedReads = Counter()
+    /// Bytes of request bodies in memory.
+    package let bodyBytes = Atomic<Int>(0)
+
+    package init() {}
+}

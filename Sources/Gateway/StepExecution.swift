@@ -1,0 +1,221 @@
+// A request with mutations: its steps one after the other, as one InfluxDB runs statements. The first error ends it;
+// what follows is reported as "not executed" under its own number (as InfluxDB 1.9.4 and later do).
+
+import Cluster
+import CommitLog
+import InfluxQL
+import NIOCore
+import NIOHTTP1
+import NodeClient
+import Querying
+import Replication
+
+final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
+    private let plan: QueryPlan
+    private let request: ClientQuery
+    private let context: LoopContext
+    private let answer: (Response) -> Void
+    private var position = 0
+    /// How many statements are done.
+    private var statementsDone = 0
+    private var results: [[UInt8]] = []
+    private var read: ReadExecution?
+    private var readStatus = 0
+    private var readBytes: [UInt8] = []
+    private var isDone = false
+    private var keepsAlive: StepExecution?
+    /// The first mutation's now: one value for the whole request.
+    private let now = WallClock.nanoseconds
+
+    init(
+        plan: QueryPlan, request: ClientQuery, context: LoopContext, answer: @escaping (Response) -> Void
+    ) {
+        self.plan = plan
+        self.request = request
+        self.context = context
+        self.answer = answer
+    }
+
+    /// It keeps itself alive until it is done: an asynchronous request has no endpoint any more.
+    func start() {
+        keepsAlive = self
+        next()
+    }
+
+    func cancel() {
+        isDone = true
+        keepsAlive = nil
+        read?.cancel()
+        read = nil
+    }
+
+    private var isAsync: Bool { request.parameters["async"] == "true" }
+
+    private func next() {
+        guard !isDone else { return }
+        guard position < plan.steps.count else { return finish() }
+        switch plan.steps[position] {
+        case .read(let text, _):
+            readBytes = []
+            let read = ReadExecution(
+                request: request.part(text), targets: context, settings: context.settings.read,
+                turn: context.nextTurn(), eventLoop: context.eventLoop, logger: context.logger, sink: self
+            )
+            self.read = read
+            read.start()
+        case .mutation(let statement):
+            log(statement)
+        }
+    }
+
+    /// One step's results, numbered from 0.
+    private func took(_ document: ResultDocument, hasError: Bool) {
+        results += document.results.map { ResultDocument.renumbered($0, by: statementsDone) }
+        statementsDone += plan.steps[position].statements
+        position += 1
+        if hasError { finish() } else { next() }
+    }
+
+    private func failed(status: Int, body: [UInt8], words: String) {
+        guard position > 0 else { return respond(Response(status: status, body: ByteBuffer(bytes: body))) }
+        results.append(ResultDocument.error(words, statement: statementsDone))
+        statementsDone += 1
+        finish()
+    }
+
+    private func finish() {
+        let all = plan.steps.reduce(0) { $0 + $1.statements }
+        while results.count < all {
+            results.append(ResultDocument.error("not executed", statement: results.count))
+        }
+        var body = ResultDocument.joined(results)
+        if request.parameters.isPretty { body = JSONText.indented(body) }
+        respond(Response(status: 200, body: ByteBuffer(bytes: body)))
+    }
+
+    private func respond(_ response: Response) {
+        guard !isDone else { return }
+        isDone = true
+        keepsAlive = nil
+        answer(response)
+    }
+
+    // MARK: Mutations
+
+    private func log(_ statement: Statement) {
+        // A mutation needs a node that can say what it thinks of it; known before logging.
+        guard !context.view.current.ackSet.isEmpty else {
+            context.figures.refused.add(1)
+            let message = "no node is in sync: a statement that changes data cannot be answered now"
+            if position == 0 { return respond(.unavailable(message, retryAfter: 1)) }
+            return failed(status: 503, body: [], words: message)
+        }
+        let database = request.parameters["db"] ?? ""
+        let record = MutationRecord(
+            statement: statement.replacingNow(with: now), database: database,
+            retentionPolicy: request.parameters["rp"] ?? "",
+            parameters: statement.usesParameters ? request.parameters["params"] ?? "" : "",
+            scope: statement.barrier(requestDatabase: database).logScope,
+            redactedStatement: statement.redacted
+        )
+        do throws(LogError) {
+            try context.loopLog.append(record, waiter: self)
+            context.figures.mutations.add(1)
+        } catch {
+            notDurable(error)
+        }
+    }
+
+    func durable(at offset: Offset) {
+        context.acks.waitForAnswers(to: offset, waiter: self)
+        if isAsync, !isDone { answer(.noContent) }
+    }
+
+    func notDurable(_ error: LogError) {
+        if position == 0 { return respond(.notLogged(error, figures: context.figures)) }
+        failed(status: 503, body: [], words: "\(error)")
+    }
+
+    func answered(_ outcome: MutationOutcome) {
+        guard !isDone else { return }
+        switch outcome {
+        case .noNodeLeft:
+            let words = "timeout: every in-sync node left before it answered; the statement is in the log and will be applied"
+            if position == 0 { return respond(.error(500, words)) }
+            failed(status: 500, body: [], words: words)
+        case .answered(let answers):
+            let first = answers[0].answer
+            if answers.contains(where: { $0.answer.error != first.error }) {
+                let words = answers.map { pair in
+                    "\(context.settings.nodes[Int(pair.node.value)].name): \(pair.answer.error ?? "done")"
+                }
+                let message = "nodes differ: " + words.joined(separator: "; ")
+                context.logger.error("nodes differ over a mutation", metadata: ["words": "\(message)"])
+                return failedStatement(message)
+            }
+            guard first.status == 200, let document = ResultDocument(first.body) else {
+                return failed(status: first.status, body: first.body, words: first.error ?? "")
+            }
+            took(document, hasError: first.error != nil)
+        }
+    }
+
+    private func failedStatement(_ message: String) {
+        results.append(ResultDocument.error(message, statement: statementsDone))
+        statementsDone += 1
+        finish()
+    }
+
+    // MARK: Reads
+
+    func readBegan(status: Int, headers: HTTPHeaders) { readStatus = status }
+
+    func readBody(_ bytes: ByteBuffer) {
+        guard readBytes.count + bytes.readableBytes <= context.settings.limits.mixedAnswerBytes else {
+            read?.cancel()
+            read = nil
+            return failedStatement(
+                "the answer to a request that mixes reads and changes is larger than "
+                    + "\(context.settings.limits.mixedAnswerBytes) bytes: send the reads by themselves"
+            )
+        }
+        readBytes += bytes.readableBytesView
+    }
+
+    func readEnded() {
+        read = nil
+        guard !isDone else { return }
+        guard readStatus == 200, let document = ResultDocument(readBytes) else {
+            return failed(
+                status: readStatus, body: readBytes, words: ResponseErrors(readBytes).first ?? "a read failed"
+            )
+        }
+        took(document, hasError: ResponseErrors(readBytes).first != nil)
+    }
+
+    func readRefused(status: Int, message: String) {
+        read = nil
+        context.figures.failedReads.add(1)
+        if position == 0 { return respond(.unavailable(message, retryAfter: 1)) }
+        failed(status: status, body: [], words: message)
+    }
+
+    func readBroke(_ reason: String) {
+        read = nil
+        context.figures.failedReads.add(1)
+        if position == 0 { return respond(.unavailable("a node failed: \(reason)", retryAfter: 1)) }
+        failed(status: 503, body: [], words: "a node failed: \(reason)")
+    }
+}
+
+extension Optional where Wrapped == BarrierScope {
+    /// The barrier as the log keeps it; nil, which no mutation has, is the widest.
+    var logScope: MutationRecord.Scope {
+        switch self {
+        case .schema: .schema
+        case .database(let name): .database(name)
+        case .databaseAndSchema(let name): .databaseAndSchema(name)
+        case .everything, nil: .everything
+        }
+    }
+}

@@ -1,0 +1,284 @@
+// What happens to a write, from its first byte to its answer:
+//
+//   receive (inflate, scan, bounded) --> append --> durable --> acked --> answer
+//
+// Bad lines are cut out and reported as InfluxDB reports them, lines without a time get the request's (S8), and
+// nothing is answered 2xx before it is durable (L8).
+
+import Cluster
+import CommitLog
+import ContentCoding
+import LineProtocol
+import NIOCore
+import Replication
+import Synchronization
+
+final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
+    private enum State {
+        case receiving
+        case scanning
+        case appending
+        case waiting
+        case done
+    }
+
+    private let exchange: Exchange
+    private let context: LoopContext
+    private let target: WriteTarget
+    private var scanner: LineScanner
+    private var inflater: InflaterBox?
+    private var text = ByteBuffer()
+    private var receivedBytes = 0
+    /// Bytes of this request in `figures.bodyBytes`.
+    private var accounted = 0
+    private var state = State.receiving
+    private var level = AckLevel.insync
+    private var isComplete = false
+
+    /// Bodies up to this size are scanned in one go when they are complete.
+    private static let smallBody = 64 << 10
+
+    init(exchange: Exchange, context: LoopContext, target: WriteTarget) {
+        self.exchange = exchange
+        self.context = context
+        self.target = target
+        let now = WallClock.nanoseconds
+        scanner = LineScanner(
+            precision: target.precision, arrivalTime: target.precision.truncate(nanosecondsSinceEpoch: now)
+        )
+        if exchange.head.headers.first(name: "Content-Encoding") == "gzip" {
+            inflater = InflaterBox(limit: context.settings.limits.inflatedBytes)
+        }
+        context.figures.writes.add(1)
+    }
+
+    /// An answer that can be given from the head alone.
+    func refuseFromHead() -> Bool {
+        if let length = exchange.head.contentLength, length > context.settings.limits.bodyBytes {
+            answer(.bodyTooLarge)
+            return true
+        }
+        return false
+    }
+
+    // MARK: Receiving
+
+    func body(_ bytes: ByteBuffer) {
+        guard state == .receiving else { return }
+        receivedBytes += bytes.readableBytes
+        guard receivedBytes <= context.settings.limits.bodyBytes else { return answer(.bodyTooLarge) }
+        if let inflater {
+            var input = bytes
+            do throws(Inflater.Failure) {
+                try inflater.inflate(&input, into: &text)
+            } catch {
+                return refuse(error)
+            }
+        } else {
+            text.writeImmutableBuffer(bytes)
+        }
+        guard account() else { return }
+        if text.readableBytes > Self.smallBody { scan(isFinal: false) }
+    }
+
+    func bodyEnd() {
+        guard state == .receiving || state == .scanning else { return }
+        isComplete = true
+        if let inflater {
+            do throws(Inflater.Failure) {
+                try inflater.finish()
+            } catch {
+                return refuse(error)
+            }
+            self.inflater = nil
+        }
+        if state == .receiving { scan(isFinal: true) }
+    }
+
+    private func account() -> Bool {
+        let grown = text.readableBytes - accounted
+        accounted = text.readableBytes
+        let all = context.figures.bodyBytes.add(grown, ordering: .relaxed).newValue
+        guard all <= context.settings.limits.bodiesInMemory else {
+            unavailable("too many bytes of request bodies are in memory")
+            return false
+        }
+        return true
+    }
+
+    private func scan(isFinal: Bool) {
+        let progress = text.withUnsafeReadableBytes { scanner.scan($0, isFinal: isFinal) }
+        switch progress {
+        case .needsMoreBytes:
+            resumeReceiving()
+            if isComplete { scan(isFinal: true) }
+        case .yielded:
+            if state == .receiving { exchange.pauseReading() }
+            state = .scanning
+            let here = NIOLoopBound(self, eventLoop: context.eventLoop)
+            context.eventLoop.execute {
+                if here.value.state == .scanning { here.value.scan(isFinal: here.value.isComplete) }
+            }
+        case .finished:
+            append()
+        }
+    }
+
+    private func resumeReceiving() {
+        guard state == .scanning else { return }
+        state = .receiving
+        if !isComplete { exchange.resumeReading() }
+    }
+
+    // MARK: Logging
+
+    private func append() {
+        let result = scanner.result
+        context.figures.badLines.add(result.badLines)
+        do throws(WriteTarget.Problem) {
+            level = try target.level(
+                context.settings.consistencyParameter, configured: context.settings.ack
+            )
+        } catch {
+            return answer(.error(error.status, error.message))
+        }
+        guard result.lines > 0 else {
+            return answer(result.badLines == 0 ? .noContent : .error(400, bytes: result.failureMessageBytes))
+        }
+        if let reason = unreachable() { return unavailable(reason) }
+        let head = PointsRecord.Head(
+            database: target.database, retentionPolicy: target.retentionPolicy,
+            precision: target.precision.rawValue, lineCount: UInt32(result.lines)
+        )
+        do throws(LogError) {
+            let body = text
+            try context.loopLog.append(points: head, payloadBytes: result.payloadLength, waiter: self) { room in
+                _ = body.withUnsafeReadableBytes { result.writePayload(of: $0, into: room) }
+            }
+        } catch {
+            return notLogged(error)
+        }
+        state = .appending
+        context.figures.writtenLines.add(result.lines)
+        context.figures.writtenBytes.add(result.payloadLength)
+        forgetBody()
+    }
+
+    /// Why the level cannot be reached now; known before anything is logged, so that clients which retry do not fill
+    /// the log with copies.
+    private func unreachable() -> String? {
+        let minimum = level.minimumNodes(ofConfigured: context.settings.nodes.count)
+        let snapshot = context.view.current
+        if minimum > 0, snapshot.upCount < minimum {
+            return "consistency \(level.rawValue) needs \(minimum) nodes, \(snapshot.upCount) answer"
+        }
+        if level != .any, context.settings.withoutInSyncNode == .refuse, snapshot.ackSet.isEmpty {
+            return "no node is in sync"
+        }
+        return nil
+    }
+
+    func durable(at offset: Offset) {
+        guard state == .appending else { return }
+        if level == .any { return acked(.acknowledged(nil)) }
+        state = .waiting
+        context.acks.wait(
+            for: offset, lane: target.database,
+            minimum: level.minimumNodes(ofConfigured: context.settings.nodes.count),
+            deadline: MonotonicClock.now + context.settings.ackTimeout.nanoseconds, waiter: self
+        )
+    }
+
+    func notDurable(_ error: LogError) {
+        if state == .appending { notLogged(error) }
+    }
+
+    // MARK: Answering
+
+    func acked(_ outcome: AckOutcome) {
+        guard state == .waiting || state == .appending else { return }
+        switch outcome {
+        case .acknowledged(let refusal?):
+            answer(.error(refusal.status, refusal.message))
+        case .acknowledged(nil):
+            let result = scanner.result
+            if result.badLines > 0 {
+                answer(.error(400, bytes: result.failureMessageBytes))
+            } else {
+                context.figures.acknowledged.add(1)
+                answer(.noContent)
+            }
+        case .timedOut:
+            context.figures.timedOut.add(1)
+            answer(.error(500, "timeout"))
+        case .noInSyncNode:
+            unavailable("no node is in sync; the write is in the log and will be applied")
+        }
+    }
+
+    private func refuse(_ failure: Inflater.Failure) {
+        if case .tooLarge = failure { return answer(.bodyTooLarge) }
+        answer(.error(400, failure.words))
+    }
+
+    private func notLogged(_ error: LogError) { answer(.notLogged(error, figures: context.figures)) }
+
+    private func unavailable(_ message: String) {
+        context.figures.refused.add(1)
+        answer(.unavailable(message, retryAfter: 1))
+    }
+
+    private func answer(_ response: Response) {
+        guard state != .done else { return }
+        state = .done
+        forgetBody()
+        exchange.respond(response)
+    }
+
+    private func forgetBody() {
+        text = ByteBuffer()
+        _ = context.figures.bodyBytes.subtract(accounted, ordering: .relaxed)
+        accounted = 0
+    }
+
+    /// What is in the log stays there and is applied; only nobody is told any more.
+    func clientLeft() {
+        guard state != .done else { return }
+        state = .done
+        forgetBody()
+    }
+}
+
+/// A class around the decoder, which is a value that cannot be copied.
+private final class InflaterBox {
+    private var inflater: Inflater
+
+    init(limit: Int) { inflater = Inflater(limit: limit) }
+
+    func inflate(_ input: inout ByteBuffer, into output: inout ByteBuffer) throws(Inflater.Failure) {
+        try inflater.inflate(&input, into: &output)
+    }
+
+    func finish() throws(Inflater.Failure) { try inflater.finish() }
+}
+
+extension Response {
+    /// The answer to a request that the log did not take. Nothing transient is ever a 4xx (A10, L10).
+    static func notLogged(_ error: LogError, figures: GatewayFigures) -> Response {
+        switch error {
+        case .tooLarge:
+            return .bodyTooLarge
+        case .full:
+            figures.refused.add(1)
+            return .unavailable("\(error)", retryAfter: 10)
+        case .overloaded:
+            figures.refused.add(1)
+            return .unavailable("\(error)", retryAfter: 1)
+        case .closed:
+            figures.refused.add(1)
+            return .unavailable("the gateway is stopping", retryAfter: 1)
+        default:
+            return .error(500, "\(error)")
+        }
+    }
+}

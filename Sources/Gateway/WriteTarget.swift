@@ -1,0 +1,75 @@
+// Where a write goes and how it is read, from the request's URL: `/write` and `/api/v2/write` differ in nothing else.
+
+import Cluster
+import LineProtocol
+import Querying
+
+struct WriteTarget: Equatable {
+    var database: String
+    /// Empty: the database's default.
+    var retentionPolicy: String
+    var precision: Precision
+    /// The text of `consistency=`; checked after the body, as InfluxDB does.
+    var consistency: String
+
+    /// What is wrong with the request, in InfluxDB's words.
+    struct Problem: Error, Equatable {
+        let status: Int
+        let message: String
+    }
+
+    /// Reference 5: parameters come from the URL alone.
+    init(v1 parameters: RequestParameters) throws(Problem) {
+        database = parameters["db"] ?? ""
+        if database.isEmpty { throw Problem(status: 400, message: "database is required") }
+        retentionPolicy = parameters["rp"] ?? ""
+        consistency = parameters["consistency"] ?? ""
+        let text = parameters["precision"] ?? ""
+        guard let precision = Precision(parameter: text) else {
+            throw Problem(status: 400, message: "invalid precision \"\(text)\" (use n, u, ms, s, m or h)")
+        }
+        self.precision = precision
+    }
+
+    /// Reference 5.4: `bucket` is `database/retention-policy`, the policy may be missing or empty.
+    init(v2 parameters: RequestParameters) throws(Problem) {
+        let bucket = parameters["bucket"] ?? ""
+        guard !bucket.isEmpty else {
+            throw Problem(
+                status: 404, message: "bucket name \"\" is missing a slash; not in \"database/retention-policy\" format"
+            )
+        }
+        if let slash = bucket.firstIndex(of: "/") {
+            database = String(bucket[..<slash])
+            retentionPolicy = String(bucket[bucket.index(after: slash)...])
+        } else {
+            database = bucket
+            retentionPolicy = ""
+        }
+        if database.isEmpty {
+            throw Problem(
+                status: 404, message: "bucket name \"\(bucket)\" is in db/rp form but has an empty database"
+            )
+        }
+        consistency = ""
+        let text = parameters["precision"] ?? ""
+        guard let precision = Precision(version2Parameter: text) else {
+            throw Problem(status: 400, message: "invalid precision \"\(text)\" (use ns, us, ms or s)")
+        }
+        self.precision = precision
+    }
+
+    /// The level of this write, or what is wrong with the parameter.
+    func level(_ parameter: ConsistencyParameter, configured: AckLevel) throws(Problem) -> AckLevel {
+        let requested: AckLevel? =
+            switch consistency.lowercased() {
+            case "": nil
+            case "any": .any
+            case "one": .one
+            case "quorum": .quorum
+            case "all": .all
+            default: throw Problem(status: 400, message: "invalid consistency level")
+            }
+        return parameter.level(requested: requested, configured: configured)
+    }
+}

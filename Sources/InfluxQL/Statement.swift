@@ -1,0 +1,100 @@
+// A parsed statement: what it is, where it stands in the request's text, and the names that decide where it goes.
+
+/// What a request's text turned out to be.
+package enum Parsed: Equatable, Sendable {
+    /// The statements in order; none for a text of semicolons and comments only.
+    case statements([Statement])
+    /// InfluxDB would refuse the whole request with this error; nothing of it must run.
+    case unrecognised(ParseFailure)
+
+    /// Parses the text of a `q` parameter.
+    ///
+    /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar that
+    /// the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not forwarded.
+    package init(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8)) }
+
+    package init(utf8 bytes: [UInt8]) {
+        do throws(ParseFailure) {
+            var parser = StatementParser(Lexer(bytes))
+            self = .statements(try parser.parseAll())
+        } catch {
+            self = .unrecognised(error)
+        }
+    }
+}
+
+/// A name in a statement: written there, or hidden behind a bound parameter (`$name`), whose value is in the request.
+package enum Name: Hashable, Sendable {
+    case literal(String)
+    case parameter(String)
+
+    package var literal: String? {
+        if case .literal(let text) = self { text } else { nil }
+    }
+}
+
+/// `measurement`, `rp.measurement`, `db.rp.measurement` or `db..measurement`, where the last part may be a regex.
+package struct MeasurementReference: Hashable, Sendable {
+    package enum Target: Hashable, Sendable {
+        case name(Name)
+        /// The pattern as written between the slashes.
+        case regex(String)
+        /// `:MEASUREMENT` in an INTO clause: the name of the source.
+        case sameAsSource
+    }
+
+    package var database: Name?
+    package var retentionPolicy: Name?
+    package var measurement: Target
+}
+
+/// A call of `now()`.
+struct NowCall: Equatable, Sendable {
+    /// From its first byte to behind its parenthesis.
+    var range: Range<Int>
+    /// In `GROUP BY time(interval, now())`: the interval in nanoseconds. There the call is an offset, not a moment.
+    var interval: Int64?
+}
+
+package struct Statement: Equatable, Sendable {
+    package var kind: StatementKind
+    /// Where the statement stands in the text, without the white space, comments and semicolons around it. In bytes.
+    package var range: Range<Int>
+    /// The text of the whole request, shared by its statements.
+    package let source: [UInt8]
+
+    /// The database that the statement itself names: `ON db`, CREATE or DROP DATABASE. nil: that of the request, or none.
+    package var database: Name?
+    /// What the statement creates, alters, drops or speaks of: database, user, policy, query, subscription, measurement.
+    package var subject: Name?
+    /// What is read or deleted from, sources of subqueries included, in the order of the text.
+    package var sources: [MeasurementReference] = []
+    /// The target of a SELECT's own INTO clause.
+    package var target: MeasurementReference?
+    /// `CREATE DATABASE x WITH ...`: the retention policy may conflict with that of an existing database.
+    package var hasOptions = false
+    /// Bound parameters are used somewhere: the statement means nothing without the request's `params`.
+    package var usesParameters = false
+
+    var nowCalls: [NowCall] = []
+    /// A function is called whose name is a bound parameter: it may be `now`.
+    package var callsParameter = false
+    /// The literals that hold a password, quotes included.
+    var secrets: [Range<Int>] = []
+
+    init(kind: StatementKind, source: [UInt8]) {
+        self.kind = kind
+        self.range = 0..<0
+        self.source = source
+    }
+
+    /// The statement's own text. Bytes that are not UTF-8 show as U+FFFD; `bytes` has them as they came.
+    package var text: String { Runes.text(of: source, range) }
+
+    package var bytes: ArraySlice<UInt8> { source[range] }
+
+    /// The databases that the statement names anywhere: `database`, qualified sources, a qualified target.
+    package var namedDatabases: [Name] {
+        ([database] + sources.map(\.database) + [target?.database]).compactMap { $0 }
+    }
+}

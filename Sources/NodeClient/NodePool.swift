@@ -1,0 +1,242 @@
+// The connections to one node on one event loop: the shell that does the I/O which `NodePoolState` decides on.
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// A pool of HTTP/1.1 connections to one node, confined to one event loop.
+///
+/// Every function must be called on `eventLoop`. The pool lives as long as it has connections; `close()` ends it.
+package final class NodePool {
+    package let eventLoop: any EventLoop
+    package let address: NodeAddress
+    package let limits: NodePoolLimits
+
+    private var state: NodePoolState
+    private var waiting: [NodePoolState.ExchangeID: NodeExchange] = [:]
+    private var connections: [NodePoolState.ConnectionID: NodeConnection] = [:]
+    private var nextExchange: NodePoolState.ExchangeID = 0
+    private var timer: (task: Scheduled<Void>, at: NIODeadline)?
+    private var closePromise: EventLoopPromise<Void>?
+    /// Reused for request heads: written and flushed at once, it is usually free again for the next one.
+    private var headBuffer = ByteBuffer()
+
+    package init(eventLoop: any EventLoop, address: NodeAddress, limits: NodePoolLimits = NodePoolLimits()) {
+        self.eventLoop = eventLoop
+        self.address = address
+        self.limits = limits
+        self.state = NodePoolState(limits: limits)
+    }
+
+    /// Sends a request as soon as a connection is free. See `NodeResponseReceiver` for what follows.
+    ///
+    /// A request that is not well-formed (CR or LF in a header, a target that does not begin with `/`) ends with
+    /// `notSent`.
+    @discardableResult
+    package func send(
+        _ request: NodeRequest, to receiver: any NodeResponseReceiver, options: ExchangeOptions = .neverGiveUp
+    ) -> NodeExchange {
+        eventLoop.assertInEventLoop()
+        let id = nextExchange
+        nextExchange += 1
+        let exchange = NodeExchange(id: id, pool: self, request: request, receiver: receiver, options: options)
+        guard request.isWellFormed else {
+            exchange.fail(.notSent(reason: "the request to \(address) is not well-formed"))
+            return exchange
+        }
+        waiting[id] = exchange
+        perform(state.enqueue(id, now: .now()))
+        updateTimer()
+        return exchange
+    }
+
+    /// What the pool holds at this moment.
+    package var figures: NodePoolFigures {
+        NodePoolFigures(open: state.open, connecting: state.connecting, busy: state.busy, waiting: state.waitingCount)
+    }
+
+    /// Closes idle connections and refuses waiting and later exchanges. Running exchanges go on, unless `force`.
+    ///
+    /// - Returns: Succeeds when the last connection is gone.
+    @discardableResult
+    package func close(force: Bool = false) -> EventLoopFuture<Void> {
+        eventLoop.assertInEventLoop()
+        let promise = closePromise ?? eventLoop.makePromise(of: Void.self)
+        closePromise = promise
+        perform(state.close())
+        if force {
+            for connection in Array(connections.values) {
+                connection.abandon(.afterSend(reason: "the pool was closed"))
+            }
+        }
+        updateTimer()
+        completeCloseIfEmpty()
+        return promise.futureResult
+    }
+
+    // MARK: From exchanges and connections
+
+    func cancelWaiting(_ exchange: NodeExchange) {
+        guard state.cancelWaiting(exchange.id) else {
+            return
+        }
+        waiting[exchange.id] = nil
+        exchange.fail(.cancelled)
+        updateTimer()
+    }
+
+    func released(_ connection: NodeConnection) {
+        perform(state.released(connection.id, now: .now()))
+        updateTimer()
+    }
+
+    func closed(_ connection: NodeConnection) {
+        guard connections.removeValue(forKey: connection.id) != nil else {
+            return
+        }
+        perform(state.closed(connection.id))
+        updateTimer()
+        completeCloseIfEmpty()
+    }
+
+    /// Hands out the rendered head of a request.
+    func renderHead(of request: NodeRequest) -> ByteBuffer {
+        headBuffer.clear(minimumCapacity: 512)
+        request.writeHead(to: address, into: &headBuffer)
+        return headBuffer
+    }
+
+    // MARK: Doing what the state says
+
+    private func perform(_ actions: [NodePoolState.Action]) {
+        for action in actions {
+            switch action {
+            case .run(let id, let connectionID):
+                guard let exchange = waiting.removeValue(forKey: id), let connection = connections[connectionID] else {
+                    preconditionFailure("the state of \(address)'s pool names an exchange or connection that is not there")
+                }
+                connection.run(exchange)
+            case .connect(let id):
+                connect(id)
+            case .close(let id):
+                connections[id]?.close()
+            case .refuse(let id, let refusal):
+                waiting.removeValue(forKey: id)?.fail(.notSent(reason: reason(of: refusal)))
+            }
+        }
+    }
+
+    private func reason(of refusal: NodePoolState.Refusal) -> String {
+        switch refusal {
+        case .tooManyWaiting:
+            "\(limits.maximumWaiting) requests already wait for one of \(limits.maximumConnections) connections"
+        case .waitedTooLong:
+            "none of \(limits.maximumConnections) connections became free in time"
+        case .poolClosed: "the pool is closed"
+        case .connectFailed(let reason): reason
+        }
+    }
+
+    private func connect(_ id: NodePoolState.ConnectionID) {
+        let connection = NodeConnection(id: id, pool: self)
+        connections[id] = connection
+        let bound = NIOLoopBound(connection, eventLoop: eventLoop)
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(limits.connectTimeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds(limits.keepAliveIdle))
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds(limits.keepAliveInterval))
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: .init(limits.keepAliveCount))
+            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: milliseconds(limits.userTimeout))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try bound.value.addHandlers(to: channel)
+                }
+            }
+        let connected =
+            if let literal = try? SocketAddress(ipAddress: address.host, port: address.port) {
+                bootstrap.connect(to: literal)
+            } else {
+                bootstrap.connect(host: address.host, port: address.port)
+            }
+        connected.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success:
+                self.connected(connection)
+            case .failure(let error):
+                self.connectFailed(connection, error)
+            }
+        }
+    }
+
+    private func connected(_ connection: NodeConnection) {
+        if state.isClosed || !connection.isActive {
+            connection.close()
+            connectFailed(connection, ChannelError.ioOnClosedChannel)
+        } else {
+            perform(state.connected(connection.id, now: .now()))
+            updateTimer()
+        }
+    }
+
+    private func connectFailed(_ connection: NodeConnection, _ error: any Error) {
+        guard connections.removeValue(forKey: connection.id) != nil else {
+            return
+        }
+        perform(state.connectFailed(connection.id, reason: "cannot connect to \(address): \(error)"))
+        updateTimer()
+        completeCloseIfEmpty()
+    }
+
+    private func completeCloseIfEmpty() {
+        if state.isClosed, connections.isEmpty {
+            closePromise?.succeed()
+        }
+    }
+
+    // MARK: Time
+
+    /// One timer for the whole pool. It is only ever moved forward, so that the usual exchange does not touch it.
+    private func updateTimer() {
+        guard let next = state.nextDeadline else {
+            if state.isClosed {
+                timer?.task.cancel()
+                timer = nil
+            }
+            return
+        }
+        if let timer {
+            if timer.at <= next {
+                return
+            }
+            timer.task.cancel()
+        }
+        let task = eventLoop.assumeIsolated().scheduleTask(deadline: next) {
+            self.timer = nil
+            self.perform(self.state.timePassed(now: .now()))
+            self.updateTimer()
+        }
+        timer = (task, next)
+    }
+
+    private func seconds(_ amount: TimeAmount) -> SocketOptionValue {
+        SocketOptionValue(max(1, amount.nanoseconds / 1_000_000_000))
+    }
+
+    private func milliseconds(_ amount: TimeAmount) -> SocketOptionValue {
+        SocketOptionValue(amount.nanoseconds / 1_000_000)
+    }
+}
+
+/// A pool's connections and queue at one moment.
+package struct NodePoolFigures: Equatable, Sendable {
+    /// Established connections, busy or idle.
+    package var open: Int
+    /// Connects under way.
+    package var connecting: Int
+    /// Connections with an exchange.
+    package var busy: Int
+    /// Exchanges without a connection.
+    package var waiting: Int
+}

@@ -1,0 +1,122 @@
+// What an operator can decide about a gateway, as plain values with their defaults (DESIGN "Limits").
+import Foundation
+
+/// An address to listen on: `127.0.0.1:8086`, `:8086` (all interfaces), `[::1]:8086`.
+package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
+    package var host: String
+    /// 0 lets the system choose a free port.
+    package var port: Int
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    package init(parsing text: String) throws(ValueFault) {
+        let fault = ValueFault(
+            "\"\(text)\" is not an address",
+            advice: "write host:port, such as 127.0.0.1:8086 or :8086 for all interfaces")
+        guard let colon = text.lastIndex(of: ":") else { throw fault }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+        } else if host.contains(":") {
+            throw ValueFault(
+                "\"\(text)\" is not an address", advice: "put an IPv6 address in brackets, such as [::1]:8086")
+        }
+        guard let port = UInt16(text[text.index(after: colon)...]), !host.contains("/"), !host.contains(" ") else {
+            throw fault
+        }
+        self.host = host.isEmpty ? "0.0.0.0" : host
+        self.port = Int(port)
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// One InfluxDB server behind the gateway.
+package struct ConfiguredNode: Equatable, Sendable {
+    /// Names the node in status, metrics and the log's cursors; never change it while the log holds its backlog.
+    package var name: String
+    /// `http://host:port[/path]`, checked.
+    package var url: String
+    /// Where it stands; empty when not said.
+    package var zone: String
+
+    package init(name: String, url: String, zone: String = "") {
+        self.name = name
+        self.url = url
+        self.zone = zone
+    }
+}
+
+/// Everything an operator can set. `Setting.all` lists the keys.
+package struct Configuration: Equatable, Sendable {
+    /// The least that a 204 means (DESIGN "Write path" 5).
+    package enum AckLevel: String, CaseIterable, Sendable { case any, one, quorum, insync, all }
+    /// What a client's `consistency=` may do to the configured level.
+    package enum ConsistencyParameter: String, CaseIterable, Sendable { case `raise`, honour, ignore }
+    /// What happens to writes while no node is in-sync.
+    package enum NoInSync: String, CaseIterable, Sendable { case accept, refuse }
+    /// What happens to reads while no node is in-sync.
+    package enum StaleReads: String, CaseIterable, Sendable { case allow, refuse }
+    package enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error, critical }
+
+    package var listen = ListenAddress(host: "127.0.0.1", port: 8086)
+    package var admin = ListenAddress(host: "127.0.0.1", port: 8087)
+    package var dataDirectory = "/var/lib/sluice"
+    package var nodes: [ConfiguredNode] = []
+    /// The gateway's own; reads prefer nodes of the same zone.
+    package var zone = ""
+
+    package var ack = AckLevel.insync
+    package var consistencyParameter = ConsistencyParameter.raise
+    package var noInSync = NoInSync.accept
+    package var staleReads = StaleReads.allow
+
+    package var syncTimeout = Duration.seconds(2)
+    package var ackTimeout = Duration.seconds(4)
+    package var connectTimeout = Duration.seconds(1)
+    package var pingInterval = Duration.seconds(1)
+    package var pingMisses = 3
+    package var queryFirstByteTimeout = Duration.seconds(120)
+    package var queryIdleTimeout = Duration.seconds(300)
+
+    package var limits = Limits()
+    package var log = Log()
+    /// Event loops; one core is left to the log and the rest.
+    package var threads = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+    package var logLevel = LogLevel.info
+
+    package init() {}
+
+    /// Sizes in bytes; the rest are counts.
+    package struct Limits: Equatable, Sendable {
+        package var body = 25_000_000
+        package var inflatedBody = 250_000_000
+        package var headers = 1_000_000
+        package var bodiesInMemory = 1 << 30
+        package var connections = 4_096
+        /// Per event loop.
+        package var concurrentQueries = 1_024
+        package var pendingLogBytes = 32 << 20
+        package var connectionsPerNode = 16
+        package var batchLines = 5_000
+        package var batchBytes = 1_000_000
+        package var lookAhead = 64 << 20
+        /// Lines kept per database, measurement and reason; more are counted only.
+        package var deadLetters = 1_000
+
+        package init() {}
+    }
+
+    package struct Log: Equatable, Sendable {
+        /// Nil: half of the file system, 10 GiB at least.
+        package var maximumBytes: Int?
+        /// Nil: 1 GiB or a twentieth of the file system, whichever is less.
+        package var minimumFreeBytes: Int?
+        package var segmentBytes = 64 << 20
+
+        package init() {}
+    }
+}

@@ -1,0 +1,89 @@
+// Checks that need more than one key: each value alone may be right, and the whole still wrong.
+
+extension ConfigurationLoader {
+    static let maximumNodes = 64
+    /// Telegraf gives up on a write after this, by default.
+    static let agentTimeout = Duration.seconds(5)
+
+    mutating func crossCheck() {
+        checkNodes()
+        checkTimeouts()
+        checkLimits()
+        if configuration.listen == configuration.admin, configuration.listen.port != 0 {
+            report(
+                origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",
+                advice: "give admin a port of its own, such as \(configuration.listen.host):8087")
+        }
+    }
+
+    private func origin(_ key: String, or other: String) -> Origin {
+        origins[key] ?? origins[other] ?? .builtIn
+    }
+
+    private mutating func checkNodes() {
+        if configuration.nodes.isEmpty, !nodesAreBroken {
+            report(
+                origins["nodes"] ?? .builtIn, "there are no nodes",
+                advice: "list them under nodes: in a file for --config, or pass --node a=http://10.0.0.1:8086")
+        }
+        if configuration.nodes.count > Self.maximumNodes {
+            report(
+                origins["nodes"] ?? .builtIn, "there are \(configuration.nodes.count) nodes",
+                advice: "use \(Self.maximumNodes) at most")
+        }
+        var names: [String: Int] = [:]
+        var urls: [String: Int] = [:]
+        for (index, node) in configuration.nodes.enumerated() {
+            if names[node.name] != nil {
+                report(
+                    nodeOrigins[index].name, "the node name \(node.name) is there twice",
+                    advice: "give each node its own name")
+            } else {
+                names[node.name] = index
+            }
+            if let first = urls[node.url.lowercased()] {
+                report(
+                    nodeOrigins[index].url,
+                    "nodes \(configuration.nodes[first].name) and \(node.name) have the same url",
+                    advice: "give each node its own server; two names for one server would count its answer twice")
+            } else {
+                urls[node.url.lowercased()] = index
+            }
+        }
+    }
+
+    private mutating func checkTimeouts() {
+        if configuration.syncTimeout >= configuration.ackTimeout {
+            report(
+                origin("sync_timeout", or: "ack_timeout"),
+                "sync_timeout (\(DurationText.render(configuration.syncTimeout))) is not shorter than ack_timeout (\(DurationText.render(configuration.ackTimeout)))",
+                advice: "lower sync_timeout, else a hung node fails writes before it leaves the in-sync set")
+        }
+        if configuration.ackTimeout >= Self.agentTimeout {
+            warn(
+                origin("ack_timeout", or: "sync_timeout"),
+                "ack_timeout (\(DurationText.render(configuration.ackTimeout))) is not shorter than Telegraf's time-out of 5s",
+                advice: "use 4s, or raise timeout in telegraf.conf")
+        }
+    }
+
+    private mutating func checkLimits() {
+        let limits = configuration.limits
+        let pairs: [(String, Int, String, Int)] = [
+            ("limits.body", limits.body, "limits.inflated_body", limits.inflatedBody),
+            ("limits.batch_bytes", limits.batchBytes, "limits.look_ahead", limits.lookAhead),
+        ]
+        for (small, smallValue, large, largeValue) in pairs where smallValue > largeValue {
+            report(
+                origin(small, or: large),
+                "\(small) (\(SizeText.render(smallValue))) is larger than \(large) (\(SizeText.render(largeValue)))",
+                advice: "lower \(small) or raise \(large)")
+        }
+        if let maximum = configuration.log.maximumBytes, maximum < 2 * configuration.log.segmentBytes {
+            report(
+                origin("log.max_bytes", or: "log.segment"),
+                "log.max_bytes (\(SizeText.render(maximum))) holds less than two segments (\(SizeText.render(configuration.log.segmentBytes)) each)",
+                advice: "raise log.max_bytes or lower log.segment")
+        }
+    }
+}

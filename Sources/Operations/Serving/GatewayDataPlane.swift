@@ -1,0 +1,161 @@
+// The real data plane as the control plane sees it: configuration in, figures and refusals out.
+import CommitLog
+import Foundation
+import Gateway
+import Logging
+import Synchronization
+
+package final class GatewayDataPlane: DataPlane {
+    /// Holds one record of the largest kind that the log takes in one piece with its neighbours.
+    private static let scanBytes = 1 << 20
+
+    private let server: GatewayServer
+    private let configuration: Configuration
+    private let failure = FailureSignal()
+
+    package static func start(configuration: Configuration, logger: Logger) async throws -> any DataPlane {
+        let settings = try GatewaySettings(configuration)
+        let server = try await GatewayServer.start(settings: settings, logger: logger)
+        Self.report(server.recovery, to: logger)
+        return GatewayDataPlane(server: server, configuration: configuration)
+    }
+
+    private init(server: GatewayServer, configuration: Configuration) {
+        self.server = server
+        self.configuration = configuration
+        let failure = failure
+        server.log.onPoisoned { failure.fire($0) }
+        if let poison = server.log.poison { failure.fire(poison) }
+    }
+
+    private static func report(_ recovery: RecoveryReport, to logger: Logger) {
+        for warning in recovery.warnings { logger.warning("\(warning)") }
+        for damage in recovery.damage { logger.error("\(damage)") }
+        guard !recovery.isNew else { return }
+        let milliseconds = recovery.duration / .milliseconds(1)
+        logger.info(
+            recovery.wasClosedCleanly ? "the log is open" : "the log is open, it was not closed in good order",
+            metadata: [
+                "records": "\(recovery.durableEnd.rawValue - recovery.start.rawValue)",
+                "torn_records": "\(recovery.tornRecords)", "milliseconds": "\(Int(milliseconds))",
+            ])
+    }
+
+    package func whenFailed() async -> ServingError {
+        let error = await failure.wait()
+        guard let error else { return ServingError("stopped", advice: "start again") }
+        return ServingError(
+            "the commit log cannot be written any more (\(error))",
+            advice: "see to the disk, then start again: everything that was acknowledged is in the log")
+    }
+
+    package func shutdown() async {
+        await server.shutdown()
+    }
+}
+
+// MARK: Figures
+
+extension GatewayDataPlane: GatewayControl {
+    package var boundAddresses: [String] { server.boundAddresses }
+
+    package func logStatus() -> StatusReport.LogStatus {
+        let log = server.log
+        let figures = log.figures
+        let state: String
+        if let poison = log.poison {
+            state = "poisoned (\(poison))"
+        } else {
+            state = figures.isFull ? "full" : "open"
+        }
+        return StatusReport.LogStatus(
+            id: "\(log.id)", epoch: log.epoch, start: log.start.rawValue, durableEnd: log.durableEnd.rawValue,
+            bytesUsed: Int(clamping: figures.usedBytes), bytesLimit: Int(clamping: figures.maximumBytes),
+            bytesPending: figures.pendingBytes, state: state)
+    }
+
+    package func nodeStatus() -> [StatusReport.NodeStatus] {
+        // The end first: a cursor read later may be ahead of it, never behind for a node that has everything.
+        let end = server.log.durableEnd.rawValue
+        return server.view.current.nodes.map { node in
+            var reason: String?
+            if case .needsCopy(let text) = node.state { reason = text }
+            let cursor = node.cursor.rawValue
+            return StatusReport.NodeStatus(
+                name: node.name, url: node.url, zone: node.zone, health: node.isUp ? "up" : "down",
+                sync: node.state.word,
+                reason: reason, cursor: cursor, backlog: end > cursor ? end - cursor : 0,
+                version: node.version.isEmpty ? nil : node.version, lastError: node.trouble.isEmpty ? nil : node.trouble
+            )
+        }
+    }
+
+    package func requestCounts() -> [String: Int] {
+        let figures = server.figures
+        return [
+            "writes": Int(figures.writes.value), "lines": Int(figures.writtenLines.value),
+            "acknowledged": Int(figures.acknowledged.value), "timed_out": Int(figures.timedOut.value),
+            "refused": Int(figures.refused.value), "queries": Int(figures.queries.value),
+            "mutations": Int(figures.mutations.value), "stale_reads": Int(figures.staleReads.value),
+            "failed_reads": Int(figures.failedReads.value),
+        ]
+    }
+
+    package func metrics() -> [MetricFamily] {
+        GatewayMetrics.families(of: server, nodes: nodeStatus())
+    }
+}
+
+// MARK: Refusals
+
+extension GatewayDataPlane: RefusalSource {
+    package var start: UInt64 { server.log.start.rawValue }
+    package var durableEnd: UInt64 { server.log.durableEnd.rawValue }
+    package var indexedEnd: UInt64? { server.log.cursor(GatewayServer.deadLetterCursor)?.rawValue }
+
+    package func setIndexedEnd(_ offset: UInt64) {
+        server.log.setCursor(GatewayServer.deadLetterCursor, to: Offset(offset))
+    }
+
+    package func onRefusal(_ handler: @escaping @Sendable (UInt64) -> Void) {
+        server.onRefusal { handler($0.rawValue) }
+    }
+
+    package func refusals(from offset: UInt64) throws -> (found: [Refusal], next: UInt64) {
+        try LogScan.stretch(of: server.log, from: Offset(max(offset, start)), bytes: Self.scanBytes) { record, body in
+            guard record.kind == .refusal, let refusal = try? RefusalRecord(decoding: body) else { return nil }
+            return Refusal(refusal, at: record)
+        }
+    }
+}
+
+extension Refusal {
+    fileprivate init(_ record: RefusalRecord, at view: RecordView) {
+        let time = LogScan.text(ofTime: view.appendTime)
+        self.init(
+            recordOffset: view.offset.rawValue,
+            letters: record.lines.map { line in
+                DeadLetter(
+                    offset: Int64(clamping: record.target.rawValue), lineNumber: Int(line.number), node: record.node,
+                    database: record.database, reason: record.reason, line: line.text, time: time)
+            },
+            total: Int(record.totalRefused))
+    }
+}
+
+/// Fires once with the error that ended the log's writer; a waiter that is cancelled gets nil.
+private final class FailureSignal: Sendable {
+    private let stream: AsyncStream<FileError>
+    private let continuation: AsyncStream<FileError>.Continuation
+
+    init() {
+        (stream, continuation) = AsyncStream.makeStream(of: FileError.self, bufferingPolicy: .bufferingOldest(1))
+    }
+
+    func fire(_ error: FileError) { continuation.yield(error) }
+
+    func wait() async -> FileError? {
+        for await error in stream { return error }
+        return nil
+    }
+}

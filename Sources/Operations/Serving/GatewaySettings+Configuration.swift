@@ -1,0 +1,67 @@
+// From what an operator writes to what the gateway takes: one line per key.
+import Cluster
+import CommitLog
+import Gateway
+import NIOCore
+import NodeClient
+
+extension GatewaySettings {
+    /// - Throws: `ServingError` for a node whose url the node client cannot use.
+    init(_ configuration: Configuration) throws {
+        var log = CommitLog.Configuration(directory: configuration.dataDirectory + "/log")
+        log.segmentBytes = UInt64(configuration.log.segmentBytes)
+        log.maximumBytes = configuration.log.maximumBytes.map(UInt64.init)
+        log.minimumFreeBytes = configuration.log.minimumFreeBytes.map(UInt64.init)
+        log.maximumPendingBytes = configuration.limits.pendingLogBytes
+        self.init(nodes: try configuration.nodes.map(Self.node), log: log)
+
+        host = configuration.listen.host
+        port = configuration.listen.port
+        zone = configuration.zone
+        eventLoops = configuration.threads
+        ack = AckLevel(rawValue: configuration.ack.rawValue) ?? .insync
+        consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
+        withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
+        sync.syncTimeout = configuration.syncTimeout.nanoseconds
+        ackTimeout = .nanoseconds(configuration.ackTimeout.nanoseconds)
+
+        replicator.batch.lines = configuration.limits.batchLines
+        replicator.batch.bytes = configuration.limits.batchBytes
+        replicator.lookAhead = configuration.limits.lookAhead
+        replicator.pingInterval = .nanoseconds(configuration.pingInterval.nanoseconds)
+        replicator.pingMisses = configuration.pingMisses
+
+        queryPool.maximumConnections = configuration.limits.connectionsPerNode
+        deliveryPool.maximumConnections = configuration.limits.connectionsPerNode
+        queryPool.connectTimeout = .nanoseconds(configuration.connectTimeout.nanoseconds)
+        deliveryPool.connectTimeout = .nanoseconds(configuration.connectTimeout.nanoseconds)
+
+        read.firstByteTimeout = .nanoseconds(configuration.queryFirstByteTimeout.nanoseconds)
+        read.idleTimeout = .nanoseconds(configuration.queryIdleTimeout.nanoseconds)
+        read.allowStale = configuration.staleReads == .allow
+
+        server.maximumConnections = configuration.limits.connections
+        server.maximumHeaderBytes = configuration.limits.headers
+        limits.bodyBytes = configuration.limits.body
+        limits.inflatedBytes = configuration.limits.inflatedBody
+        limits.bodiesInMemory = configuration.limits.bodiesInMemory
+        limits.concurrentQueries = configuration.limits.concurrentQueries
+    }
+
+    private static func node(_ node: ConfiguredNode) throws -> Node {
+        do {
+            return Node(name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone)
+        } catch {
+            throw ServingError("node \(node.name): \(error)", advice: "correct its url")
+        }
+    }
+}
+
+extension Duration {
+    /// Saturates after 292 years.
+    fileprivate var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product + attoseconds / 1_000_000_000
+    }
+}

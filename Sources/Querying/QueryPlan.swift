@@ -1,0 +1,84 @@
+// What is to be done with the statements of one request, in order: reads that follow each other go to one node in one
+// request, each mutation goes through the log. Plain values, no I/O.
+
+import InfluxQL
+
+package struct QueryPlan: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
+        /// `statements` of them, as one text.
+        case read(text: [UInt8], statements: Int)
+        case mutation(Statement)
+
+        package var statements: Int {
+            switch self {
+            case .read(_, let count): count
+            case .mutation: 1
+            }
+        }
+    }
+
+    /// Why a request is refused as a whole; nothing of it runs.
+    package struct Problem: Error, Equatable, Sendable {
+        package let status: Int
+        package let message: String
+    }
+
+    package let steps: [Step]
+
+    /// - Parameter text: the request's `q`.
+    package init(text: [UInt8]) throws(Problem) {
+        let statements: [Statement]
+        switch Parsed(utf8: text) {
+        case .unrecognised(let failure): throw Problem(status: 400, message: failure.message)
+        case .statements(let parsed): statements = parsed
+        }
+        var steps: [Step] = []
+        for statement in statements {
+            switch statement.kind.effect {
+            case .read:
+                let bytes = Array(statement.bytes)
+                if case .read(let before, let count) = steps.last {
+                    steps[steps.count - 1] = .read(
+                        text: before + [UInt8(ascii: ";"), UInt8(ascii: "\n")] + bytes, statements: count + 1
+                    )
+                } else {
+                    steps.append(.read(text: bytes, statements: 1))
+                }
+            case .mutation:
+                if statement.callsParameter {
+                    throw Problem(
+                        status: 400,
+                        message: "a statement that changes data cannot take the name of a function from a parameter"
+                    )
+                }
+                steps.append(.mutation(statement))
+            case .perNode:
+                throw Problem(
+                    status: 400,
+                    message: "\(statement.kind.words) speaks of one node, and this address stands for several: "
+                        + "send it to the node itself"
+                )
+            }
+        }
+        // Semicolons and comments only: a node says what that is.
+        self.steps = steps.isEmpty ? [.read(text: text, statements: 0)] : steps
+    }
+
+    /// Whether one node can answer the whole request by itself.
+    package var isOneRead: Bool {
+        if steps.count == 1, case .read = steps[0] { return true }
+        return false
+    }
+}
+
+extension StatementKind {
+    /// The statement's keywords, in upper case: `dropShard` is `DROP SHARD`.
+    package var words: String {
+        var words = ""
+        for character in rawValue {
+            if character.isUppercase { words += " " }
+            words += character.uppercased()
+        }
+        return words
+    }
+}

@@ -1,0 +1,313 @@
+// One read: choose a node, hold its head back until its first bytes are known not to be its dying words, then stream
+// through untouched; before that moment a node that fails is replaced and the client never knows.
+//
+//            choose            first good bytes            end
+//   waiting --------> trying ------------------> streaming -----> done
+//      ^                 |  node failed, left the read set, or said dying words
+//      +-----------------+
+
+import Cluster
+import ContentCoding
+import Logging
+import NIOCore
+import NIOHTTP1
+import NodeClient
+
+/// Where the answer goes; on the same event loop.
+package protocol ReadSink: AnyObject {
+    func readBegan(status: Int, headers: HTTPHeaders)
+    func readBody(_ bytes: ByteBuffer)
+    func readEnded()
+    /// Nothing was said to the client yet: answer with this.
+    func readRefused(status: Int, message: String)
+    /// The node failed in the middle: the client must see that the answer is cut off.
+    func readBroke(_ reason: String)
+}
+
+/// What reads need to know of the cluster; on the same event loop.
+package protocol ReadTargets: AnyObject {
+    /// The nodes that may be read now.
+    var readable: ReadableNodes { get }
+    /// Calls back once, when the set of readable nodes may have changed.
+    func pool(for node: NodeIndex) -> NodePool
+    func began(on node: NodeIndex)
+    func ended(on node: NodeIndex)
+}
+
+package struct ReadableNodes: Sendable {
+    package var inSync: [NodeChoice.Candidate]
+    /// When none is in sync: who may answer all the same, the most advanced first, with what it lacks in nanoseconds.
+    package var stale: [(node: NodeIndex, age: Int64)]
+    /// Whether some node answers pings: it may be in sync soon.
+    package var anyUp: Bool
+    /// The gateway has started so recently that waiting beats being stale.
+    package var isStarting: Bool
+
+    package init(
+        inSync: [NodeChoice.Candidate], stale: [(node: NodeIndex, age: Int64)], anyUp: Bool, isStarting: Bool
+    ) {
+        self.inSync = inSync
+        self.stale = stale
+        self.anyUp = anyUp
+        self.isStarting = isStarting
+    }
+}
+
+package final class ReadExecution {
+    package struct Settings: Sendable {
+        package var firstByteTimeout: TimeAmount = .minutes(2)
+        package var idleTimeout: TimeAmount = .minutes(5)
+        /// How long a read waits for a node to be in sync before it is stale or refused.
+        package var waitForSync: TimeAmount = .milliseconds(500)
+        package var waitForSyncAtStart: TimeAmount = .seconds(10)
+        package var allowStale = true
+
+        package init() {}
+    }
+
+    private enum State {
+        case waiting(since: NIODeadline)
+        case trying(NodeIndex)
+        case streaming(NodeIndex)
+        case done
+    }
+
+    private let request: NodeRequest
+    private let targets: any ReadTargets
+    private let settings: Settings
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    private weak var sink: (any ReadSink)?
+
+    private var state: State
+    private var tried = NodeSet()
+    fileprivate var attempts = 0
+    private var exchange: NodeExchange?
+    private var turn: Int
+    /// Nanoseconds that the answering node lacks; nil: it is in sync.
+    private var staleness: Int64?
+    private var watch: RepeatedTask?
+
+    private var head: (status: Int, headers: HTTPHeaders)?
+    private var heldBack: [ByteBuffer] = []
+    private var lastFailure = ""
+
+    /// - Parameter turn: any number that grows from read to read.
+    package init(
+        request: NodeRequest, targets: any ReadTargets, settings: Settings, turn: Int, eventLoop: any EventLoop,
+        logger: Logger, sink: any ReadSink
+    ) {
+        self.request = request
+        self.targets = targets
+        self.settings = settings
+        self.turn = turn
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.sink = sink
+        state = .waiting(since: .now())
+    }
+
+    package func start() { choose(since: .now()) }
+
+    /// The client left: the node need not go on.
+    package func cancel() {
+        finish()
+        exchange?.cancel()
+        exchange = nil
+    }
+
+    package func pauseReading() { exchange?.pauseReading() }
+    package func resumeReading() { exchange?.resumeReading() }
+
+    // MARK: Choosing
+
+    private func choose(since: NIODeadline) {
+        guard attempts < NodeSet.capacity else { return refuse("every node failed: \(lastFailure)") }
+        let readable = targets.readable
+        let candidates = readable.inSync.filter { !tried.contains($0.node) }
+        if let node = NodeChoice.best(of: candidates, turn: turn) {
+            staleness = nil
+            return attempt(node)
+        }
+        if !readable.inSync.isEmpty {
+            // All in-sync nodes failed this read; what they said is the answer.
+            return refuse("every in-sync node failed: \(lastFailure)")
+        }
+        let bound = readable.isStarting ? settings.waitForSyncAtStart : settings.waitForSync
+        let mayWait = readable.anyUp || readable.isStarting
+        if mayWait, NIODeadline.now() - since < bound { return lookAgain(since: since) }
+        if settings.allowStale, let (node, age) = readable.stale.first(where: { !tried.contains($0.node) }) {
+            staleness = age
+            logger.warning("a read is answered by a node that is not in sync", metadata: ["node": "\(node)"])
+            return attempt(node)
+        }
+        refuse(
+            tried.isEmpty
+                ? "no node is in sync; try again later" : "no node is in sync, and others failed: \(lastFailure)"
+        )
+    }
+
+    private func lookAgain(since: NIODeadline) {
+        state = .waiting(since: since)
+        let here = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(20)) {
+            if case .waiting(let since) = here.value.state { here.value.choose(since: since) }
+        }
+    }
+
+    private func attempt(_ node: NodeIndex) {
+        attempts += 1
+        tried.insert(node)
+        state = .trying(node)
+        head = nil
+        heldBack = []
+        targets.began(on: node)
+        watchReadSet(node)
+        exchange = targets.pool(for: node)
+            .send(
+                request, to: Attempt(number: attempts, read: self),
+                options: ExchangeOptions(
+                    firstByteTimeout: settings.firstByteTimeout, idleTimeout: settings.idleTimeout
+                )
+            )
+    }
+
+    /// A node that leaves the read set before it began to answer is replaced: it may hang.
+    private func watchReadSet(_ node: NodeIndex) {
+        guard watch == nil, staleness == nil else { return }
+        let here = NIOLoopBound(self, eventLoop: eventLoop)
+        watch = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
+            let read = here.value
+            guard case .trying(let node) = read.state, read.staleness == nil else { return }
+            let readable = read.targets.readable.inSync
+            if !readable.isEmpty, !readable.contains(where: { $0.node == node }) {
+                read.replace(node, reason: "left the in-sync set before it answered")
+            }
+        }
+    }
+
+    private func replace(_ node: NodeIndex, reason: String) {
+        lastFailure = reason
+        let abandoned = exchange
+        exchange = nil
+        targets.ended(on: node)
+        state = .waiting(since: .now())
+        abandoned?.cancel()
+        choose(since: .now())
+    }
+
+    private func refuse(_ message: String) {
+        finish()
+        sink?.readRefused(status: 503, message: message)
+    }
+
+    private func finish() {
+        switch state {
+        case .trying(let node), .streaming(let node): targets.ended(on: node)
+        case .waiting, .done: break
+        }
+        state = .done
+        watch?.cancel()
+        watch = nil
+    }
+
+    // MARK: The node's answer
+
+    fileprivate func responseHead(status: Int, headers: HTTPHeaders) {
+        guard case .trying(let node) = state else { return }
+        if status >= 500 || status == 429 || headers.first(name: "X-Influxdb-Version") == nil {
+            return replace(node, reason: "a node answered \(status)")
+        }
+        head = (status, headers)
+    }
+
+    fileprivate func responseBody(_ bytes: ByteBuffer) {
+        switch state {
+        case .trying(let node):
+            heldBack.append(bytes)
+            guard let head, let words = FirstWords(of: heldBack, headers: head.headers) else { return }
+            if words.areDying { return replace(node, reason: "a node is stopping") }
+            beginStreaming(node)
+        case .streaming:
+            sink?.readBody(bytes)
+        case .waiting, .done:
+            break
+        }
+    }
+
+    fileprivate func responseEnd() {
+        if case .trying(let node) = state { beginStreaming(node) }
+        guard case .streaming = state else { return }
+        finish()
+        exchange = nil
+        sink?.readEnded()
+    }
+
+    fileprivate func responseFailed(_ failure: NodeFailure) {
+        switch state {
+        case .trying(let node): replace(node, reason: "\(failure)")
+        case .streaming:
+            finish()
+            sink?.readBroke("\(failure)")
+        case .waiting, .done: break
+        }
+    }
+
+    private func beginStreaming(_ node: NodeIndex) {
+        guard let head else { return }
+        state = .streaming(node)
+        watch?.cancel()
+        watch = nil
+        var headers = head.headers
+        if let staleness { headers.add(name: "X-Sluice-Stale", value: Self.seconds(staleness)) }
+        sink?.readBegan(status: head.status, headers: headers)
+        for bytes in heldBack { sink?.readBody(bytes) }
+        heldBack = []
+    }
+
+    /// Whole seconds, rounded up; `unknown` when what the node lacks is from before this start.
+    private static func seconds(_ nanoseconds: Int64) -> String {
+        nanoseconds == .max ? "unknown" : "\((nanoseconds + 999_999_999) / 1_000_000_000)s"
+    }
+}
+
+/// One node's try at a read: what a node says that was given up on is not heard any more.
+private final class Attempt: NodeResponseReceiver {
+    private let number: Int
+    private let read: ReadExecution
+
+    init(number: Int, read: ReadExecution) {
+        self.number = number
+        self.read = read
+    }
+
+    private var current: ReadExecution? { read.attempts == number ? read : nil }
+
+    func responseHead(status: Int, headers: HTTPHeaders) { current?.responseHead(status: status, headers: headers) }
+    func responseBody(_ bytes: ByteBuffer) { current?.responseBody(bytes) }
+    func responseEnd() { current?.responseEnd() }
+    func responseFailed(_ failure: NodeFailure) { current?.responseFailed(failure) }
+}
+
+/// The beginning of an answer's body, as text.
+struct FirstWords {
+    let areDying: Bool
+
+    /// nil: too little is here to tell.
+    init?(of pieces: [ByteBuffer], headers: HTTPHeaders) {
+        let isGzip = headers.first(name: "Content-Encoding")?.lowercased() == "gzip"
+        var bytes: [UInt8] = []
+        for piece in pieces { bytes += piece.readableBytesView.prefix(4096 - min(bytes.count, 4096)) }
+        if isGzip {
+            guard let inflated = Inflater.beginning(of: bytes, limit: 1024), !inflated.isEmpty else {
+                // Not gzip after all, or not enough of it: a node's last words are short and come whole.
+                if bytes.count >= 4096 { areDying = false } else { return nil }
+                return
+            }
+            bytes = inflated
+        }
+        if bytes.isEmpty { return nil }
+        let text = String(decoding: bytes.prefix(1024), as: UTF8.self)
+        areDying = text.contains("\"error\"") && NodeAnswer.isTransient(text)
+    }
+}

@@ -1,0 +1,133 @@
+// InfluxDB's JSON answers as text that can be taken apart and put together again: `{"results":[...]}` with one object
+// per statement, whose first member is its number (reference, 4).
+
+/// The results of one answer, each as its own JSON text.
+package struct ResultDocument: Equatable, Sendable {
+    package let results: [[UInt8]]
+
+    /// nil when the bytes are not `{"results":[...]}`.
+    package init?(_ bytes: [UInt8]) {
+        let prefix = Array("{\"results\":[".utf8)
+        guard bytes.starts(with: prefix) else { return nil }
+        var results: [[UInt8]] = []
+        var position = prefix.count
+        var start = position
+        var depth = 0
+        var inString = false
+        while position < bytes.count {
+            let byte = bytes[position]
+            if inString {
+                if byte == UInt8(ascii: "\\") { position += 1 } else if byte == UInt8(ascii: "\"") { inString = false }
+            } else {
+                switch byte {
+                case UInt8(ascii: "\""): inString = true
+                case UInt8(ascii: "{"), UInt8(ascii: "["):
+                    if depth == 0 { start = position }
+                    depth += 1
+                case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                    if depth == 0 {
+                        guard byte == UInt8(ascii: "]") else { return nil }
+                        self.results = results
+                        return
+                    }
+                    depth -= 1
+                    if depth == 0 { results.append(Array(bytes[start...position])) }
+                default: break
+                }
+            }
+            position += 1
+        }
+        return nil
+    }
+
+    private static let number = Array("{\"statement_id\":".utf8)
+
+    /// A result with another statement number.
+    package static func renumbered(_ result: [UInt8], by shift: Int) -> [UInt8] {
+        guard shift != 0, result.starts(with: number) else { return result }
+        let digits = result[number.count...].prefix { $0 >= 0x30 && $0 <= 0x39 }
+        guard let id = Int(String(decoding: digits, as: UTF8.self)) else { return result }
+        return number + Array("\(id + shift)".utf8) + result[digits.endIndex...]
+    }
+
+    /// `{"statement_id":N,"error":"..."}`.
+    package static func error(_ message: String, statement: Int) -> [UInt8] {
+        number + Array("\(statement),\"error\":".utf8) + JSONText.quoted(message) + Array("}".utf8)
+    }
+
+    /// A whole answer from results.
+    package static func joined(_ results: [[UInt8]]) -> [UInt8] {
+        Array("{\"results\":[".utf8) + Array(results.joined(separator: [UInt8(ascii: ",")])) + Array("]}\n".utf8)
+    }
+}
+
+/// JSON as Go's encoder writes it.
+package enum JSONText {
+    /// A string with its quotes; `<`, `>` and `&` are escaped as Go does.
+    package static func quoted(_ text: String) -> [UInt8] {
+        var result: [UInt8] = [UInt8(ascii: "\"")]
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += Array("\\\"".utf8)
+            case "\\": result += Array("\\\\".utf8)
+            case "\n": result += Array("\\n".utf8)
+            case "\r": result += Array("\\r".utf8)
+            case "\t": result += Array("\\t".utf8)
+            case "<", ">", "&", "\u{2028}", "\u{2029}", "\u{0}"..."\u{1F}":
+                let digits = String(scalar.value, radix: 16)
+                result += Array(("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
+            default: result += Array(String(scalar).utf8)
+            }
+        }
+        return result + [UInt8(ascii: "\"")]
+    }
+
+    /// With line breaks and four spaces a level, as `pretty=true` gives it.
+    package static func indented(_ bytes: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var depth = 0
+        var inString = false
+        var position = 0
+        func breakLine() { result += [UInt8(ascii: "\n")] + Array(repeating: UInt8(ascii: " "), count: depth * 4) }
+        while position < bytes.count {
+            let byte = bytes[position]
+            position += 1
+            if inString {
+                result.append(byte)
+                if byte == UInt8(ascii: "\\"), position < bytes.count {
+                    result.append(bytes[position])
+                    position += 1
+                } else if byte == UInt8(ascii: "\"") {
+                    inString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""):
+                inString = true
+                result.append(byte)
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                result.append(byte)
+                if position < bytes.count, bytes[position] == byte + 2 {
+                    result.append(bytes[position])
+                    position += 1
+                } else {
+                    depth += 1
+                    breakLine()
+                }
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                breakLine()
+                result.append(byte)
+            case UInt8(ascii: ","):
+                result.append(byte)
+                breakLine()
+            case UInt8(ascii: ":"):
+                result += [byte, UInt8(ascii: " ")]
+            default:
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,145 @@
+// Reads and decodes a stretch of the log. Used by the feed's thread alone.
+
+import Cluster
+import CommitLog
+import NIOCore
+
+/// Why a node cannot be fed any further; the text is for people.
+struct FeedFailure: Error {
+    let reason: String
+}
+
+struct ChunkReader {
+    private let log: CommitLog
+    /// Records are read into it and then copied in one piece, so that a chunk holds no more than it needs.
+    private var scratch: [UInt8]
+    private var last: FeedChunk?
+
+    init(log: CommitLog, chunkBytes: Int) {
+        self.log = log
+        scratch = Array(repeating: 0, count: chunkBytes)
+    }
+
+    /// At least one record; `offset` lies below the durable end.
+    mutating func chunk(from offset: Offset) throws(FeedFailure) -> FeedChunk {
+        if let last, last.first == offset { return last }
+        let chunk = try read(from: offset)
+        last = chunk
+        return chunk
+    }
+
+    private mutating func read(from offset: Offset) throws(FeedFailure) -> FeedChunk {
+        while true {
+            let result: ReadResult
+            do throws(LogError) {
+                result = try readIntoScratch(from: offset)
+            } catch {
+                throw FeedFailure(reason: "\(error)")
+            }
+            switch result {
+            case .records(let views, let next):
+                return try decode(views, next: next)
+            case .needs(let bytes):
+                scratch = Array(repeating: 0, count: bytes)
+            case .lost(let damage):
+                throw FeedFailure(reason: "\(damage)")
+            case .atEnd:
+                throw FeedFailure(reason: "nothing is there, though the durable end lies beyond")
+            }
+        }
+    }
+
+    private mutating func readIntoScratch(from offset: Offset) throws(LogError) -> ReadResult {
+        var outcome: Result<ReadResult, LogError>?
+        scratch.withUnsafeMutableBytes { buffer in
+            do throws(LogError) {
+                outcome = .success(try log.read(from: offset, into: buffer))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        guard let outcome else { preconditionFailure("reading gives a result") }
+        return try outcome.get()
+    }
+
+    private func decode(_ views: [RecordView], next: Offset) throws(FeedFailure) -> FeedChunk {
+        guard let first = views.first, let last = views.last else {
+            throw FeedFailure(reason: "a read gave no record")
+        }
+        let start = first.body.lowerBound
+        let bytes = ByteBuffer(bytes: scratch[start..<max(start, last.body.upperBound)])
+        var records: [FeedRecord] = []
+        records.reserveCapacity(views.count)
+        do throws(RecordFormatError) {
+            for view in views {
+                let place = view.body.lowerBound - start
+                let content = try content(of: view, in: bytes, at: place)
+                records.append(
+                    FeedRecord(
+                        offset: view.offset, replicaSet: view.replicaSet, bytes: view.body.count + 64,
+                        content: content
+                    )
+                )
+            }
+        } catch {
+            throw FeedFailure(reason: "\(error)")
+        }
+        return FeedChunk(
+            first: first.offset, next: next, records: records, bytes: records.reduce(0) { $0 + $1.bytes }
+        )
+    }
+
+    private func content(
+        of view: RecordView, in bytes: ByteBuffer, at place: Int
+    ) throws(RecordFormatError) -> FeedRecord.Content {
+        switch view.kind {
+        case .points:
+            let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
+                try PointsRecord(decoding: body)
+            }
+            let payload = bytes.getSlice(at: place + record.payload.lowerBound, length: record.payload.count)
+            let key = BatchKey(retentionPolicy: record.head.retentionPolicy, precision: record.head.precision)
+            return .points(
+                database: record.head.database, key, lines: Int(record.head.lineCount),
+                payload: payload ?? ByteBuffer()
+            )
+        case .mutation:
+            return .mutation(
+                try scratch.withBody(view.body) { body throws(RecordFormatError) in
+                    try MutationRecord(decoding: body)
+                }
+            )
+        case .refusal:
+            return .other
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate func withBody<T>(
+        _ range: Range<Int>, _ read: (UnsafeRawBufferPointer) throws(RecordFormatError) -> T
+    ) throws(RecordFormatError) -> T {
+        var outcome: Result<T, RecordFormatError>?
+        withUnsafeBytes { all in
+            do throws(RecordFormatError) {
+                outcome = .success(try read(UnsafeRawBufferPointer(rebasing: all[range])))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        guard let outcome else { preconditionFailure("decoding gives a result") }
+        return try outcome.get()
+    }
+}
+
+extension MutationRecord {
+    /// Its scope in the words of the lanes.
+    var laneScope: LaneScope {
+        switch scope {
+        case .database(let name): .database(name)
+        case .databaseAndSchema(let name): .databaseAndSchema(name)
+        case .schema: .schema
+        case .everything: .everything
+        }
+    }
+}

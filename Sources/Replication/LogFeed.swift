@@ -1,0 +1,144 @@
+// The one reader of the log: a thread that hands each replicator the records from its position on, up to the durable
+// end and never beyond, for as long as the replicator grants it room. No event loop ever waits for a file.
+//
+// The log's thread says "the durable end moved", replicators say "there is room again"; both only wake the reader.
+// Nodes that are in sync read the same records at nearly the same time, so the last chunk is kept and shared.
+
+import Cluster
+import CommitLog
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// A record as the replicators need it.
+package struct FeedRecord: Sendable {
+    package enum Content: Sendable {
+        case points(database: String, BatchKey, lines: Int, payload: ByteBuffer)
+        case mutation(MutationRecord)
+        /// Nothing that a node applies.
+        case other
+    }
+
+    package let offset: Offset
+    package let replicaSet: UInt16
+    /// Bytes that it takes in memory.
+    package let bytes: Int
+    package let content: Content
+}
+
+/// Consecutive records.
+package struct FeedChunk: Sendable {
+    package let first: Offset
+    package let next: Offset
+    package let records: [FeedRecord]
+    /// Bytes of its records in the log.
+    package let bytes: Int
+}
+
+package enum FeedEvent: Sendable {
+    case chunk(FeedChunk)
+    /// The log does not hold (or cannot read) what comes next; the feed for this node ends.
+    case failed(reason: String)
+}
+
+package final class LogFeed: Sendable {
+    /// One node's standing order.
+    private struct Subscription {
+        var position: Offset
+        /// Bytes that may be delivered before more room is granted.
+        var room: Int
+        var ended = false
+        let deliver: @Sendable (FeedEvent) -> Void
+    }
+
+    private struct State {
+        var subscriptions: [NodeIndex: Subscription] = [:]
+        var stopped = false
+    }
+
+    private static let chunkBytes = 1 << 20
+
+    private let log: CommitLog
+    private let state = NIOLockedValueBox(State())
+    /// 1: there is something to look at.
+    private let wakeUp = ConditionLock(value: 0)
+    private let thread = NIOThreadPool(numberOfThreads: 1)
+
+    package init(log: CommitLog) { self.log = log }
+
+    package func start() {
+        log.onDurableEndAdvanced { [weak self] _ in self?.wake() }
+        thread.start()
+        thread.submit { [self] _ in run() }
+    }
+
+    /// Ends the thread; nothing is delivered after `stop` returned.
+    package func stop() async {
+        state.withLockedValue { $0.stopped = true }
+        wake()
+        try? await thread.shutdownGracefully()
+    }
+
+    /// - Parameter deliver: called on the reader's thread, in order.
+    package func subscribe(
+        _ node: NodeIndex, from position: Offset, room: Int, deliver: @escaping @Sendable (FeedEvent) -> Void
+    ) {
+        state.withLockedValue {
+            $0.subscriptions[node] = Subscription(position: position, room: room, deliver: deliver)
+        }
+        wake()
+    }
+
+    /// The replicator has applied, and forgotten, this many bytes.
+    package func grant(_ node: NodeIndex, bytes: Int) {
+        let hadNone = state.withLockedValue { state -> Bool in
+            guard let room = state.subscriptions[node]?.room else { return false }
+            state.subscriptions[node]?.room = room + bytes
+            return room <= 0 && room + bytes > 0
+        }
+        if hadNone { wake() }
+    }
+
+    private func wake() {
+        wakeUp.lock()
+        wakeUp.unlock(withValue: 1)
+    }
+
+    private func run() {
+        var reader = ChunkReader(log: log, chunkBytes: Self.chunkBytes)
+        while true {
+            wakeUp.lock(whenValue: 1)
+            wakeUp.unlock(withValue: 0)
+            while deliverRound(&reader) {}
+            if state.withLockedValue({ $0.stopped }) { return }
+        }
+    }
+
+    /// One chunk for each node that has room and a backlog; false when there was nothing to deliver.
+    private func deliverRound(_ reader: inout ChunkReader) -> Bool {
+        let end = log.durableEnd
+        let (due, stopped) = state.withLockedValue { state in
+            (
+                state.subscriptions
+                    .filter { !$0.value.ended && $0.value.room > 0 && $0.value.position < end }
+                    .sorted { $0.key < $1.key },
+                state.stopped
+            )
+        }
+        if stopped { return false }
+        for (node, subscription) in due {
+            do {
+                let chunk = try reader.chunk(from: subscription.position)
+                state.withLockedValue {
+                    $0.subscriptions[node]?.position = chunk.next
+                    $0.subscriptions[node]?.room -= chunk.bytes
+                }
+                subscription.deliver(.chunk(chunk))
+            } catch {
+                state.withLockedValue { $0.subscriptions[node]?.ended = true }
+                subscription.deliver(.failed(reason: error.reason))
+            }
+        }
+        return !due.isEmpty
+    }
+}

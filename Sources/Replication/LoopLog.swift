@@ -1,0 +1,92 @@
+// One event loop's way into the commit log: appends without waiting, and hears of its records in the order in which it
+// appended them.
+
+import Cluster
+import CommitLog
+import NIOCore
+
+/// Whoever appended a record and waits for it to be durable.
+package protocol AppendWaiter: AnyObject {
+    func durable(at offset: Offset)
+    func notDurable(_ error: LogError)
+}
+
+package final class LoopLog {
+    private let appender: LogAppender
+    private var waiting = Fifo<any AppendWaiter>()
+    /// Told of every refusal that became durable: the index of dead letters is not in the way of data.
+    private let refusalDurable: @Sendable (Offset) -> Void
+
+    private init(appender: LogAppender, refusalDurable: @escaping @Sendable (Offset) -> Void) {
+        self.appender = appender
+        self.refusalDurable = refusalDurable
+    }
+
+    /// Must be called on `eventLoop`.
+    package static func make(
+        log: CommitLog, eventLoop: any EventLoop, refusalDurable: @escaping @Sendable (Offset) -> Void
+    ) -> LoopLog {
+        eventLoop.preconditionInEventLoop()
+        let box = NIOLoopBoundBox<LoopLog?>(nil, eventLoop: eventLoop)
+        let appender = log.makeAppender { completion in
+            eventLoop.execute { box.value?.completed(completion) }
+        }
+        let loopLog = LoopLog(appender: appender, refusalDurable: refusalDurable)
+        box.value = loopLog
+        return loopLog
+    }
+
+    /// How many records are on their way to the disk.
+    package var waitingCount: Int { waiting.count }
+
+    /// Appends points as an entry of their own; `writePayload` fills exactly `payloadBytes`.
+    package func append(
+        points head: PointsRecord.Head, payloadBytes: Int, waiter: any AppendWaiter,
+        writePayload: (UnsafeMutableRawBufferPointer) -> Void
+    ) throws(LogError) {
+        try appender.append(
+            points: head, payloadBytes: payloadBytes, replicaSet: Self.allNodes, writePayload: writePayload
+        )
+        waiting.append(waiter)
+    }
+
+    /// Appends a record that is an entry of its own.
+    package func append(_ body: some RecordBody, waiter: any AppendWaiter) throws(LogError) {
+        try appender.append(body, replicaSet: Self.allNodes)
+        waiting.append(waiter)
+    }
+
+    /// The replica set of records that every node gets.
+    private static let allNodes: UInt16 = 0
+
+    func append(_ refusal: RefusalRecord, whenDurable: @escaping (Bool) -> Void) {
+        let told = refusalDurable
+        let waiter = ClosureWaiter { result in
+            if case .success(let offset) = result { told(offset) }
+            whenDurable((try? result.get()) != nil)
+        }
+        do throws(LogError) {
+            try append(refusal, waiter: waiter)
+        } catch {
+            whenDurable(false)
+        }
+    }
+
+    private func completed(_ completion: CommitLog.Completion) {
+        switch completion {
+        case .durable(let first, let count):
+            for index in 0..<count { waiting.popFirst()?.durable(at: first.advanced(by: index)) }
+        case .failed(let error, let count):
+            for _ in 0..<count { waiting.popFirst()?.notDurable(error) }
+        }
+    }
+}
+
+private final class ClosureWaiter: AppendWaiter {
+    private let whenDone: (Result<Offset, LogError>) -> Void
+
+    init(_ whenDone: @escaping (Result<Offset, LogError>) -> Void) { self.whenDone = whenDone }
+
+    func durable(at offset: Offset) { whenDone(.success(offset)) }
+    func notDurable(_ error: LogError) { whenDone(.failure(error)) }
+}

@@ -1,0 +1,44 @@
+// What the disk under the log can do, measured beside the gateway: group commit lives from write plus fdatasync.
+
+import Glibc
+
+struct DiskProbe {
+    /// Median microseconds of one write of 60 KB and its fdatasync into an allocated file.
+    var smallGroupMicroseconds = 0.0
+    /// Megabytes (10^6) per second in groups of 1 MB.
+    var largeGroupMegabytesPerSecond = 0.0
+
+    /// Takes about a second; leaves nothing in `folder`.
+    static func run(in folder: String) throws -> DiskProbe {
+        let path = "\(folder)/probe"
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw BenchError.system("cannot create \(path)", errno) }
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        let fileBytes = 64 << 20
+        // Written once before the measurement, as a recycled segment of the log has been.
+        try measure(descriptor, group: 1 << 20, count: fileBytes >> 20)
+        let small = try measure(descriptor, group: 60_000, count: 600).sorted()
+        let large = try measure(descriptor, group: 1_000_000, count: 60)
+        let seconds = Double(large.reduce(0, +)) / 1e9
+        return DiskProbe(
+            smallGroupMicroseconds: Double(small[small.count / 2]) / 1000,
+            largeGroupMegabytesPerSecond: Double(large.count) / seconds
+        )
+    }
+
+    /// Nanoseconds of each write and sync, one after the other from the file's start.
+    @discardableResult
+    private static func measure(_ descriptor: Int32, group: Int, count: Int) throws -> [UInt64] {
+        let bytes = (0..<group).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        return try (0..<count).map { number in
+            let start = now()
+            guard pwrite(descriptor, bytes, group, off_t(number * group)) == group, fdatasync(descriptor) == 0 else {
+                throw BenchError.system("write and fdatasync", errno)
+            }
+            return now() - start
+        }
+    }
+}

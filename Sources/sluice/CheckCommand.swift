@@ -1,0 +1,32 @@
+// sluice check: says everything that is wrong with a configuration, without starting anything.
+import ArgumentParser
+import Operations
+
+struct CheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Check a configuration; every problem with its line.")
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(help: "Print every key with its value and where it comes from.")
+    var show = false
+
+    func run() async throws {
+        let loaded = try options.load()
+        let configuration = loaded.configuration
+        if show {
+            var table = TextTable(columns: ["KEY", "VALUE", "FROM"])
+            for setting in Setting.all {
+                let origin = loaded.origins[setting.key] ?? .builtIn
+                table.add([setting.key, setting.render(configuration), origin.description])
+            }
+            for node in configuration.nodes {
+                table.add(["node \(node.name)", node.url, (loaded.origins["nodes"] ?? .builtIn).description])
+            }
+            Terminal.show(table.lines().joined(separator: "\n") + "\n\n")
+        }
+        let count = configuration.nodes.count
+        Terminal.show(
+            "The configuration is good: \(count) node\(count == 1 ? "" : "s"), ack \(configuration.ack.rawValue).\n")
+    }
+}

@@ -1,0 +1,143 @@
+// Crashes at every step of the file system, with every kind of half-written remains: what was acknowledged is there,
+// what is there is whole, and no offset ever had two contents.
+
+import CommitLog
+import Foundation
+import Testing
+
+@Suite struct CrashTests {
+    /// One log through several lives; each ends in a crash, a kill or an orderly close.
+    static func live(seed: UInt64) -> [String] {
+        var random = SplitMix(seed: seed)
+        let disk = SimulatedFileSystem(seed: seed &+ 1)
+        var configuration = CommitLog.Configuration(directory: "/log")
+        configuration.segmentBytes = [512, 1024, 2048, 8192].randomElement(using: &random)!
+        configuration.spareSegments = Int.random(in: 0...2, using: &random)
+        configuration.maximumBytes = random.chance(30) ? 16 * configuration.segmentBytes : 1 << 30
+        configuration.minimumFreeBytes = 0
+        configuration.driving = .caller
+        let isSmallDisk = random.chance(25)
+        var model = LogModel()
+        var nextEntry: UInt64 = 1
+        var cursors: [String: Offset] = [:]
+        for life in 0..<Int.random(in: 2...6, using: &random) {
+            let steps = disk.disk.withLock { $0.steps }
+            if random.chance(80) {
+                let more = Int.random(in: 1...(life == 0 ? 80 : 60), using: &random)
+                disk.disk.withLock { $0.crashAtStep = steps + more }
+            }
+            disk.disk.withLock { $0.capacity = .max }
+            let opened: (log: CommitLog, report: RecoveryReport)
+            do {
+                opened = try CommitLog.open(configuration, fileSystem: disk, clock: ManualClock())
+            } catch {
+                guard disk.isDead else { return ["seed \(seed), life \(life): cannot open: \(error)"] }
+                if random.chance(30) { disk.killProcess() } else { disk.losePower() }
+                continue
+            }
+            let log = opened.log
+            if isSmallDisk {
+                let spare = Int.random(in: 0...4000, using: &random)
+                disk.disk.withLock { $0.capacity = $0.used + spare }
+            }
+            if !opened.report.damage.isEmpty { model.problems.append("damage without rot: \(opened.report.damage)") }
+            if opened.report.cursorsLost { model.problems.append("the cursors were lost") }
+            model.verify(log)
+            for (name, cursor) in log.cursors {
+                model.check(
+                    (cursors[name] ?? .zero) >= cursor, "cursor \(name) came back at \(cursor), beyond where it was set")
+            }
+            let appenders = (0..<Int.random(in: 1...3, using: &random)).map { _ in TestAppender(log) }
+            var position = log.start
+            act: for _ in 0..<Int.random(in: 5...60, using: &random) {
+                if disk.isDead { break act }
+                switch Int.random(in: 0..<100, using: &random) {
+                case 0..<50:
+                    let entry = nextEntry
+                    nextEntry += 1
+                    try? appenders.randomElement(using: &random)!.appendEntry(
+                        entry, count: Int.random(in: 1...4, using: &random),
+                        filler: Int.random(in: 0...(random.chance(5) ? 3000 : 150), using: &random))
+                case 50..<75:
+                    log.writePending()
+                case 75..<83:
+                    log.keepHouse()
+                case 83..<92:
+                    position = max(position, log.start)
+                    guard let pieces = try? readAll(log, from: position, bufferBytes: 900) else { break }
+                    for record in records(pieces) {
+                        guard let content = record.body.withUnsafeBytes({ TestContent($0) }) else {
+                            model.problems.append("record \(record.view.offset) is garbage")
+                            continue
+                        }
+                        model.learn(record.view.offset, content)
+                        position = record.view.offset.advanced(by: 1)
+                    }
+                    model.check(losses(pieces).isEmpty, "lost without rot")
+                case 92..<97:
+                    let name = ["a", "b"].randomElement(using: &random)!
+                    let cursor = max(position, log.cursor(name) ?? .zero, cursors[name] ?? .zero)
+                    guard cursor <= log.durableEnd else { break }
+                    if log.setCursor(name, to: cursor) {
+                        cursors[name] = cursor
+                    } else {
+                        // Others were further and its records are gone: such a node needs a copy.
+                        log.removeCursor(name)
+                    }
+                case 97:
+                    // A disk fault that poisons the log, in one call.
+                    if random.chance(30) {
+                        let victim: FileError.Operation = [.write, .sync, .rename, .syncFolder].randomElement(using: &random)!
+                        disk.fail { operation, _ in operation == victim ? EIO : nil }
+                        log.writePending()
+                        disk.fail(nil)
+                    }
+                case 98:
+                    disk.disk.withLock { $0.capacity = .max }
+                default:
+                    appenders.randomElement(using: &random)!.appender.cancelEntry()
+                }
+                for appender in appenders { model.settle(appender) }
+            }
+            if !disk.isDead {
+                model.verify(log)
+                if random.chance(40) {
+                    log.close()
+                    for appender in appenders {
+                        model.settle(appender)
+                        model.check(appender.waiting.isEmpty || disk.isDead, "close left somebody waiting")
+                    }
+                }
+            }
+            if random.chance(30) { disk.killProcess() } else { disk.losePower() }
+            if !model.problems.isEmpty {
+                return model.problems.map { "seed \(seed), life \(life): \($0)" }
+            }
+        }
+        return []
+    }
+
+    /// Lives per batch. `SLUICE_CRASH_SEEDS` asks for more, e.g. over night.
+    static let livesPerBatch: UInt64 = {
+        if let text = ProcessInfo.processInfo.environment["SLUICE_CRASH_SEEDS"], let count = UInt64(text) {
+            return count / 8
+        }
+        #if DEBUG
+            return 100
+        #else
+            return 1000
+        #endif
+    }()
+
+    @Test(
+        "L6 L8 L21 after any crash every acknowledged record is there, no offset has two contents, no entry is half",
+        arguments: 0..<8)
+    func randomLives(batch: Int) {
+        let first = UInt64(batch) * Self.livesPerBatch
+        for seed in first..<first + Self.livesPerBatch {
+            let problems = Self.live(seed: seed)
+            #expect(problems.isEmpty, "\(problems.prefix(5).joined(separator: "\n"))")
+            if !problems.isEmpty { break }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// The form of answers: InfluxDB's standard headers, its errors, Go's JSON text; and how request heads are read.
+import Gateway
+import NIOCore
+import NIOHTTP1
+import Testing
+
+@Suite("HTTP answers")
+struct HTTPAnswerTests {
+    private func render(
+        _ response: Response, to request: String = "/write", headers: HTTPHeaders = ["host": "a"],
+        version: HTTPVersion = .http1_1
+    ) throws -> RawAnswer {
+        var standard = StandardHeaders(version: "1.8.10")
+        let head = try RequestHead(
+            HTTPRequestHead(version: version, method: .POST, uri: request, headers: headers), remoteAddress: nil)
+        var buffer = ByteBuffer()
+        let framing: BodyFraming = response.status == 204 ? .none : .length(response.body.readableBytes)
+        standard.write(
+            ResponseHead(
+                status: response.status, contentType: response.contentType, headers: response.headers,
+                isRouted: response.isRouted, framing: framing, keepAlive: true),
+            answering: head, into: &buffer)
+        let text = String(buffer: buffer)
+        #expect(text.hasSuffix("\r\n\r\n"))
+        return RawAnswer(head: String(text.dropLast(2)), body: String(buffer: response.body))
+    }
+
+    @Test("204 has a content type and neither length nor transfer encoding")
+    func noContent() throws {
+        let answer = try render(.noContent)
+        #expect(answer.statusLine == "HTTP/1.1 204 No Content")
+        #expect(
+            answer.names == [
+                "content-type", "request-id", "x-request-id", "x-influxdb-build", "x-influxdb-version", "date",
+            ])
+        #expect(answer.header("content-type") == "application/json")
+        #expect(answer.header("x-influxdb-build") == "OSS")
+        #expect(answer.header("x-influxdb-version") == "1.8.10")
+    }
+
+    @Test("the request id is the client's, else a new version 1 UUID for each request")
+    func requestID() throws {
+        #expect(try render(.noContent, headers: ["host": "a", "X-Request-ID": "mine"]).header("request-id") == "mine")
+        #expect(try render(.noContent, headers: ["host": "a", "request-id": "mine"]).header("x-request-id") == "mine")
+        let both: HTTPHeaders = ["host": "a", "Request-Id": "second", "X-Request-Id": "first"]
+        #expect(try render(.noContent, headers: both).header("request-id") == "first")
+        let first = try #require(try render(.noContent).header("request-id"))
+        let second = try #require(try render(.noContent).header("request-id"))
+        #expect(first != second)
+        let groups = first.split(separator: "-")
+        #expect(groups.map(\.count) == [8, 4, 4, 4, 12])
+        #expect(groups[2].first == "1")
+        #expect("89ab".contains(try #require(groups[3].first)))
+    }
+
+    @Test("CORS headers come with an Origin, on routed answers only")
+    func cors() throws {
+        let headers: HTTPHeaders = ["host": "a", "Origin": "http://x"]
+        let answer = try render(.options, headers: headers)
+        #expect(answer.status == 200)
+        #expect(answer.header("content-length") == "0")
+        #expect(!answer.names.contains("content-type"))
+        #expect(answer.header("access-control-allow-origin") == "http://x")
+        #expect(answer.header("access-control-allow-methods") == "DELETE, GET, OPTIONS, POST, PUT")
+        #expect(
+            answer.header("access-control-allow-headers")
+                == "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, "
+                + "X-HTTP-Method-Override")
+        #expect(answer.header("access-control-expose-headers") == "Date, X-InfluxDB-Version, X-InfluxDB-Build")
+        #expect(try render(.notFound, headers: headers).header("access-control-allow-origin") == nil)
+    }
+
+    @Test("InfluxDB's errors")
+    func errors() throws {
+        let missing = try render(.error(404, "database not found: \"x\""))
+        #expect(missing.statusLine == "HTTP/1.1 404 Not Found")
+        #expect(missing.header("x-influxdb-error") == "database not found: \"x\"")
+        #expect(missing.body == "{\"error\":\"database not found: \\\"x\\\"\"}\n")
+        #expect(missing.header("content-length") == "38")
+
+        let unauthorized = try render(.unauthorized("authorization failed"))
+        #expect(unauthorized.header("www-authenticate") == "Basic realm=\"InfluxDB\"")
+        #expect(!unauthorized.names.contains("x-influxdb-error"))
+        #expect(unauthorized.body == "{\"error\":\"authorization failed\"}\n")
+
+        let unavailable = try render(.unavailable("no node", retryAfter: 3))
+        #expect(unavailable.status == 503)
+        #expect(unavailable.header("retry-after") == "3")
+        #expect(unavailable.header("x-influxdb-error") == "no node")
+
+        #expect(try render(.bodyTooLarge).body == "{\"error\":\"Request Entity Too Large\"}\n")
+
+        let notFound = try render(.notFound)
+        #expect(notFound.body == "404 page not found\n")
+        #expect(notFound.header("content-type") == "text/plain; charset=utf-8")
+        #expect(notFound.header("x-content-type-options") == "nosniff")
+        #expect(!notFound.names.contains("request-id"))
+
+        let notAllowed = try render(.methodNotAllowed(allow: "OPTIONS, POST"))
+        #expect(notAllowed.status == 405)
+        #expect(notAllowed.header("allow") == "OPTIONS, POST")
+        #expect(notAllowed.body == "Method Not Allowed\n")
+    }
+
+    @Test("X-Influxdb-Error has at most 1024 bytes and one line")
+    func errorHeader() throws {
+        let answer = try render(.error(400, "unable\nto\r\nparse \u{1}" + String(repeating: "é", count: 2000)))
+        let text = try #require(answer.header("x-influxdb-error"))
+        #expect(text.hasPrefix("unable to  parse  é"))
+        #expect(text.utf8.count <= 1024 && text.utf8.count > 1020)
+        #expect(answer.body.utf8.count > 4000)
+    }
+
+    @Test("what the server writes itself is left out of a node's headers")
+    func filtered() throws {
+        let response = Response(
+            status: 200,
+            headers: [
+                ("Content-Length", "7"), ("Transfer-Encoding", "chunked"), ("Connection", "close"), ("Date", "x"),
+                ("X-Influxdb-Version", "9"), ("X-Influxdb-Build", "x"), ("Request-Id", "x"), ("X-Request-Id", "x"),
+                ("Keep-Alive", "x"), ("Content-Encoding", "gzip"), ("X-Other", "a\r\nSet-Cookie: b"),
+            ])
+        let answer = try render(response)
+        #expect(answer.header("content-length") == "0")
+        #expect(answer.header("x-influxdb-version") == "1.8.10")
+        #expect(answer.header("content-encoding") == "gzip")
+        #expect(answer.header("x-other") == "a  Set-Cookie: b")
+        #expect(answer.lines.count { $0.lowercased().hasPrefix("request-id") } == 1)
+        #expect(answer.names.isDisjoint(with: ["transfer-encoding", "connection", "keep-alive", "set-cookie"]))
+    }
+
+    @Test(
+        "JSON text is Go's",
+        arguments: [
+            (Array("plain".utf8), "plain"), (Array("a\"b\\c/".utf8), #"a\"b\\c/"#),
+            (Array("<>&".utf8), #"\u003c\u003e\u0026"#), (Array("\n\r\t".utf8), #"\n\r\t"#),
+            ([0, 1, 8, 12, 0x1f, 0x7f], "\\u0000\\u0001\\u0008\\u000c\\u001f\u{7f}"),
+            (Array("\u{2028}\u{2029}\u{2027}".utf8), "\\u2028\\u2029\u{2027}"),
+            (Array("é€😀".utf8), "é€😀"), ([0xff], #"\ufffd"#), ([0xc3], #"\ufffd"#), ([0xe2, 0x80], #"\ufffd\ufffd"#),
+            ([0xe2, 0x28, 0xa1], #"\ufffd(\ufffd"#), ([0xc0, 0xaf], #"\ufffd\ufffd"#),
+            ([0xed, 0xa0, 0x80], #"\ufffd\ufffd\ufffd"#), ([0xf4, 0x90, 0x80, 0x80], #"\ufffd\ufffd\ufffd\ufffd"#),
+            ([0xe0, 0x80, 0x80], #"\ufffd\ufffd\ufffd"#), ([0xf0, 0x9f, 0x98, 0x41], #"\ufffd\ufffd\ufffdA"#),
+        ] as [([UInt8], String)])
+    func jsonText(bytes: [UInt8], expected: String) {
+        var buffer = ByteBuffer()
+        buffer.writeJSONString(bytes)
+        #expect(String(buffer: buffer) == "\"\(expected)\"")
+    }
+
+    @Test(
+        "targets are split, not decoded",
+        arguments: [
+            ("/write", "/write", ""), ("/write?db=a&p=%20;x?y", "/write", "db=a&p=%20;x?y"), ("/a%2Fb", "/a%2Fb", ""),
+            ("//ping", "//ping", ""), ("/ping/", "/ping/", ""), ("/?", "/", ""), ("/q?%zz", "/q", "%zz"),
+            ("http://h:1/q?x", "/q", "x"), ("HTTP://h", "/", ""), ("https://h?x=/", "/", "x=/"), ("*", "*", ""),
+            ("/a#b", "/a#b", ""), ("/\u{e9}", "/\u{e9}", ""),
+        ])
+    func targets(target: String, path: String, query: String) throws {
+        let head = try RequestHead(
+            HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: ["host": "a"]), remoteAddress: nil)
+        #expect(head.path == path)
+        #expect(head.rawQuery == query)
+    }
+
+    @Test("targets that are none", arguments: ["ping", "", "%zz", "/%", "/%g0", "://a", "mailto:x"])
+    func badTargets(target: String) {
+        #expect(throws: RequestHead.Refusal.malformed) {
+            try RequestHead(
+                HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: ["host": "a"]),
+                remoteAddress: nil)
+        }
+    }
+}

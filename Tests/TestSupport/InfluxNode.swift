@@ -1,0 +1,142 @@
+// A real influxd with a data folder and ports of its own, which tests kill, hang, restart and wipe.
+
+import Foundation
+import Glibc
+import Synchronization
+
+package final class InfluxNode: Sendable {
+    package let name: String
+    package let port: Int
+    package let client: InfluxClient
+    private let folder: TemporaryFolder
+    private let configuration: URL
+    private let running = Mutex<ChildProcess?>(nil)
+
+    package static let executable = "/usr/bin/influxd"
+
+    package struct Settings: Sendable {
+        package var index = "inmem"
+        package var authentication = false
+        /// Further lines of the configuration, by section: `["data": "cache-max-memory-size = 500"]`.
+        package var extra: [String: String] = [:]
+
+        package init() {}
+    }
+
+    package var url: String { "http://127.0.0.1:\(port)" }
+
+    package init(_ name: String, _ settings: Settings = Settings()) throws {
+        self.name = name
+        folder = try TemporaryFolder("sluice-node-\(name)")
+        port = try FreePort.next()
+        client = InfluxClient(port: port)
+        configuration = folder.url.appendingPathComponent("influxdb.conf")
+        let data = folder.url.appendingPathComponent("data").path
+        let sections: [(String, String)] = [
+            ("", "reporting-disabled = true\nbind-address = \"127.0.0.1:\(try FreePort.next())\""),
+            ("meta", "dir = \"\(data)/meta\""),
+            (
+                "data",
+                """
+                dir = "\(data)/data"
+                wal-dir = "\(data)/wal"
+                index-version = "\(settings.index)"
+                query-log-enabled = false
+                """
+            ),
+            ("coordinator", ""),
+            ("monitor", "store-enabled = false"),
+            ("subscriber", "enabled = false"),
+            ("continuous_queries", "enabled = false"),
+            (
+                "http",
+                """
+                bind-address = "127.0.0.1:\(port)"
+                log-enabled = false
+                auth-enabled = \(settings.authentication)
+                """
+            ),
+        ]
+        let text = sections.map { name, lines in
+            (name.isEmpty ? "" : "[\(name)]\n") + lines + "\n" + (settings.extra[name] ?? "") + "\n"
+        }
+        try text.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
+    }
+
+    deinit {
+        // The process goes before its folder does.
+        running.withLock { $0 = nil }
+    }
+
+    /// A node that is already up.
+    package static func started(_ name: String, _ settings: Settings = Settings()) async throws -> InfluxNode {
+        let node = try InfluxNode(name, settings)
+        try await node.start()
+        return node
+    }
+
+    /// Starts the server (again) on the same port and data and waits until it answers.
+    package func start() async throws {
+        try launch()
+        try await waitUntilUp()
+    }
+
+    /// Starts the server without waiting for it.
+    package func launch() throws {
+        let process = try ChildProcess(
+            name: "influxd-\(name)",
+            arguments: [Self.executable, "run", "-config", configuration.path],
+            logFolder: folder.url
+        )
+        running.withLock { $0 = process }
+    }
+
+    package func waitUntilUp() async throws {
+        var client = client
+        client.timeout = .seconds(1)
+        try await eventually("node \(name) answers /ping", within: .seconds(30)) {
+            if let status = process?.status { throw TestFailure("influxd ended: \(status)\n\(log)") }
+            return try await client.send(.get, "/ping").status == 204
+        }
+    }
+
+    package var process: ChildProcess? { running.withLock { $0 } }
+    package var log: String { process?.log() ?? "" }
+
+    /// SIGKILL, SIGSTOP, SIGCONT, SIGTERM by the process's own id.
+    package func signal(_ number: Int32) {
+        process?.signal(number)
+    }
+
+    /// kill -9, and gone.
+    package func kill() async throws {
+        try await process?.killAndWait()
+        running.withLock { $0 = nil }
+    }
+
+    /// A stop as an operator does it.
+    package func stop() async throws {
+        signal(SIGTERM)
+        try await process?.waitForExit()
+        running.withLock { $0 = nil }
+    }
+
+    package func hang() { signal(SIGSTOP) }
+    package func wakeUp() { signal(SIGCONT) }
+
+    /// Removes all data of a node that does not run.
+    package func wipe() throws {
+        precondition(process == nil)
+        try FileManager.default.removeItem(at: folder.url.appendingPathComponent("data"))
+    }
+
+    /// A counter of the node itself, summed over all entries of that name in `/debug/vars`: ("httpd", "queryReq").
+    package func counter(_ name: String, _ field: String) async throws -> Int {
+        let reply = try await client.send(.get, "/debug/vars")
+        let json = try JSONSerialization.jsonObject(with: Data(reply.body)) as? [String: Any] ?? [:]
+        return json.values.reduce(0) { sum, entry in
+            guard let entry = entry as? [String: Any], entry["name"] as? String == name else { return sum }
+            return sum + ((entry["values"] as? [String: Any])?[field] as? Int ?? 0)
+        }
+    }
+}

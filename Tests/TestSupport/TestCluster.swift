@@ -1,0 +1,66 @@
+// Real nodes and a real gateway before them, as nearly every end-to-end test needs them.
+
+import Foundation
+import Testing
+
+package struct TestCluster: Sendable {
+    package let nodes: [InfluxNode]
+    package let gateway: GatewayProcess
+
+    package var a: InfluxNode { nodes[0] }
+    package var b: InfluxNode { nodes[1] }
+    package var client: InfluxClient { gateway.client }
+
+    /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When `body`
+    /// throws, the error carries the logs.
+    package static func run(
+        _ settings: GatewayProcess.Settings = .init(),
+        nodes names: [String] = ["a", "b"],
+        node nodeSettings: InfluxNode.Settings = .init(),
+        db: String? = "t",
+        isolation: isolated (any Actor)? = #isolation,
+        body: (TestCluster) async throws -> Void
+    ) async throws {
+        var nodes: [InfluxNode] = []
+        for name in names { nodes.append(try InfluxNode(name, nodeSettings)) }
+        for node in nodes { try node.launch() }
+        for node in nodes { try await node.waitUntilUp() }
+        let gateway = try GatewayProcess(nodes: nodes.map { ($0.name, $0.url) }, settings)
+        let cluster = TestCluster(nodes: nodes, gateway: gateway)
+        do {
+            try await gateway.start()
+            try await gateway.waitUntilInSync()
+            if let db { try await gateway.client.execute("CREATE DATABASE \(quoted(db))") }
+            try await body(cluster)
+            if let status = gateway.process?.status, status != .exited(0) {
+                throw TestFailure("the gateway ended: \(status)")
+            }
+        } catch {
+            let logs = ([gateway.log] + nodes.map { $0.process?.log(lastLines: 15) ?? "" }).joined(separator: "\n")
+            try? await cluster.end()
+            throw TestFailure("\(error)\n\(logs)")
+        }
+        try await cluster.end()
+    }
+
+    private func end() async throws {
+        try await gateway.kill()
+        for node in nodes { try await node.kill() }
+    }
+
+    /// Starts nodes that do not run, wakes those that hang, and waits until all have applied everything.
+    package func heal(within limit: Duration = .seconds(120)) async throws {
+        for node in nodes {
+            if node.process?.isRunning == true { node.wakeUp() } else { try await node.start() }
+        }
+        try await gateway.waitUntilDrained(within: limit)
+    }
+
+    /// A statement that asks every node the same and wants the same bytes from all, as text.
+    package func sameAnswer(_ question: String, db: String = "t") async throws -> String {
+        var answers: [String] = []
+        for node in nodes { answers.append(try await node.client.query(question, db: db).text) }
+        if Set(answers).count != 1 { throw TestFailure("\(question): \(answers)") }
+        return answers[0]
+    }
+}
