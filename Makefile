@@ -1,5 +1,7 @@
 # Sluice: the commands that newcomers guess. SLUICE_SCRATCH moves the build folder out of the checkout.
 SCRATCH := $(or $(SLUICE_SCRATCH),.build)
+# Tests are built with testable imports, which changes the flags of everything: a folder of their own saves rebuilding.
+TEST_SCRATCH := $(SCRATCH)/tests
 SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 FORMATTED := Package.swift Sources Tests
 .DEFAULT_GOAL := help
@@ -16,8 +18,8 @@ build: setup ## builds for release
 	$(SWIFT_BUILD) --product sluice
 
 test: setup ## builds and runs all tests, those against real InfluxDB included
-	$(SWIFT_BUILD) --build-tests
-	swift test --scratch-path $(SCRATCH) -c release --skip-build $(TESTFLAGS)
+	swift build --scratch-path $(TEST_SCRATCH) -c release --build-tests
+	swift test --scratch-path $(TEST_SCRATCH) -c release --skip-build $(TESTFLAGS)
 
 bench: ## measures writes through the gateway and straight to the sinks
 	scripts/setup bench

@@ -1,3 +1,4 @@
+// Linux calls that Swift's Glibc module leaves out.
 #define _GNU_SOURCE
 #include "CPlatform.h"
 
@@ -6,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/uio.h>
 
 int cplatform_allocate(int fd, uint64_t length) {
     int result;
@@ -17,11 +17,6 @@ int cplatform_allocate(int fd, uint64_t length) {
     if (errno != EOPNOTSUPP) return errno;
     // A file system without extents (tmpfs of old, NFS): glibc writes a byte into each block.
     return posix_fallocate(fd, 0, (off_t)length);
-}
-
-ssize_t cplatform_read_cached(int fd, void *bytes, size_t length, uint64_t position) {
-    struct iovec piece = {.iov_base = bytes, .iov_len = length};
-    return preadv2(fd, &piece, 1, (off_t)position, RWF_NOWAIT);
 }
 
 void cplatform_name_thread(const char *name) {

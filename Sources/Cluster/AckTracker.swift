@@ -34,9 +34,14 @@ package enum AckOutcome: Equatable, Sendable {
     case noInSyncNode
 }
 
-package struct AckTracker<Waiter> {
+/// A write that waits for its record to be applied.
+package protocol AckWaiter: AnyObject {
+    func acked(_ outcome: AckOutcome)
+}
+
+package struct AckTracker {
     package struct Resolved {
-        package let waiter: Waiter
+        package let waiter: any AckWaiter
         package let outcome: AckOutcome
     }
 
@@ -46,7 +51,7 @@ package struct AckTracker<Waiter> {
     private struct Pending {
         let offset: Offset
         let deadline: Int64
-        let waiter: Waiter
+        let waiter: any AckWaiter
     }
 
     /// The waiting records of one lane and one minimum count, oldest first.
@@ -85,12 +90,16 @@ package struct AckTracker<Waiter> {
     ///   - minimum: how many nodes must have applied it at the least, beside all of the ack set.
     ///   - deadline: monotonic nanoseconds.
     package mutating func add(
-        _ offset: Offset, lane database: String, minimum: Int, deadline: Int64, waiter: Waiter
+        _ offset: Offset, lane database: String, minimum: Int, deadline: Int64, waiter: any AckWaiter
     ) -> [Resolved] {
         count += 1
-        var queue = lanes[database]?.queues[minimum] ?? Queue(nodes: nodes)
-        lanes[database]?.queues[minimum] = nil
-        queue.pending.append(Pending(offset: offset, deadline: deadline, waiter: waiter))
+        lanes[database, default: Lane()].queues[minimum, default: Queue(nodes: nodes)].pending.append(
+            Pending(offset: offset, deadline: deadline, waiter: waiter)
+        )
+        // No node can have applied it yet, so only a write that waits for none is settled already.
+        guard minimum == 0, ackSet.isEmpty, var queue = lanes[database]?.queues.removeValue(forKey: minimum) else {
+            return []
+        }
         let resolved = settle(&queue, minimum: minimum)
         put(queue, lane: database, minimum: minimum)
         return resolved

@@ -33,20 +33,21 @@ package struct BatchKey: Hashable, Sendable {
     }
 }
 
-package struct NodeLanes<Payload> {
+package struct NodeLanes {
     package enum Work: Hashable, Sendable {
         case points(database: String, BatchKey)
         case mutation(LaneScope)
     }
 
-    package struct Item {
+    package struct Item: Sendable {
         package let offset: Offset
         package let work: Work
         package let lines: Int
         package let bytes: Int
-        package let payload: Payload
+        /// What is sent; the lanes do not look at it.
+        package let payload: any AnyObject & Sendable
 
-        package init(offset: Offset, work: Work, lines: Int, bytes: Int, payload: Payload) {
+        package init(offset: Offset, work: Work, lines: Int, bytes: Int, payload: any AnyObject & Sendable) {
             self.offset = offset
             self.work = work
             self.lines = lines
@@ -84,6 +85,12 @@ package struct NodeLanes<Payload> {
         var inFlight = 0
         /// How many items at the head must go one by one.
         var singles = 0
+
+        /// Whether the lane may have something to send now: behind others it changes nothing.
+        mutating func append(_ item: Item) -> Bool {
+            items.append(item)
+            return inFlight == 0
+        }
     }
 
     private let limits: Limits
@@ -196,11 +203,12 @@ package struct NodeLanes<Payload> {
     }
 
     private mutating func place(_ item: Item) {
-        for key in keys(item.work) {
-            if lanes[key] == nil { lanes[key] = Lane() }
-            lanes[key]?.items.append(item)
-            if lanes[key]?.inFlight == 0 { toExamine.insert(key) }
-        }
+        if case .points(let database, _) = item.work { return place(item, in: .database(database)) }
+        for key in keys(item.work) { place(item, in: key) }
+    }
+
+    private mutating func place(_ item: Item, in key: LaneKey) {
+        if lanes[key, default: Lane()].append(item) { toExamine.insert(key) }
     }
 
     private mutating func releaseHeld() {

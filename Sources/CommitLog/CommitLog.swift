@@ -78,6 +78,8 @@ package final class CommitLog: Sendable {
     let durableEndValue: Atomic<UInt64>
     let startValue: Atomic<UInt64>
     let freeBytes = Atomic<UInt64>(0)
+    /// No further segment may be begun.
+    let isFull = Atomic(false)
     /// Set while the file system says that it is full.
     let diskShortage = Guarded<LogError.Shortage?>(nil)
     let houseBell = Bell()
@@ -206,14 +208,14 @@ package final class CommitLog: Sendable {
             figures.segments = table.entries.count
             figures.spareSegments = table.spares.count
             figures.usedBytes = table.allocatedBytes
-            figures.damagedRanges = UInt64(table.damage.count)
+            figures.damagedRanges = table.damagedRanges
         }
         figures.pendingBytes = pendingBytes
         figures.maximumBytes = maximumBytes
         figures.minimumFreeBytes = minimumFreeBytes
         figures.freeBytes = freeBytes.load(ordering: .relaxed)
         figures.isPoisoned = poison != nil
-        figures.isFull = admission.room.load(ordering: .relaxed) <= pendingBytes
+        figures.isFull = isFull.load(ordering: .relaxed)
         return figures
     }
 
@@ -233,10 +235,12 @@ package final class CommitLog: Sendable {
         listeners.withLock { $0.durableEnd.append(wake) }
     }
 
-    /// `report` runs once, on one of the log's threads, when a file call has failed in a way that stops the writer. The
+    /// `report` runs on one of the log's threads, when a file call has failed in a way that stops the writer. The
     /// process should drain what is durable and exit with an error; the next start recovers.
     package func onPoisoned(_ report: @escaping @Sendable (FileError) -> Void) {
         listeners.withLock { $0.poison.append(report) }
+        // Told at once if it has happened already; at worst twice, if it happens just now.
+        if let poison { report(poison) }
     }
 
     /// `report` runs on the reading thread for each damaged range that is found, once.
@@ -247,5 +251,7 @@ package final class CommitLog: Sendable {
     func poison(_ error: FileError) {
         guard admission.stop(poison: error) else { return }
         for report in listeners.withLock({ $0.poison }) { report(error) }
+        // Whoever waits is told by the log thread.
+        admission.bell.ring()
     }
 }

@@ -111,6 +111,7 @@ package struct LogFigures: Sendable, Equatable {
     package var freeBytes: UInt64 = 0
     package var minimumFreeBytes: UInt64 = 0
     package var isPoisoned = false
+    /// No further segment may be begun; appends are taken while the present one has room.
     package var isFull = false
 
     package init() {}

@@ -166,7 +166,7 @@ extension CommitLog {
 
     /// Writes the group behind the last one.
     private func append(_ group: Group, _ writer: inout GroupWriter) -> LogError? {
-        guard let base = table.withLock({ $0.entries.last?.base }) else { return .closed }
+        guard let (base, path) = table.withLock({ $0.entries.last.map { ($0.base, $0.path) } }) else { return .closed }
         let first = writer.state.end
         let position = writer.state.position
         let context = SegmentContext(identity: identity, base: base)
@@ -176,13 +176,17 @@ extension CommitLog {
                 step = .sync
             }
         } catch {
-            return react(to: error, at: step, group, nil, &writer)
+            // The file may have been opened under the name of a spare.
+            let named = FileError(errno: error.errno, operation: error.operation, path: path)
+            return react(to: named, at: step, group, nil, &writer)
         }
         writer.state.groupIsDurable(records: group.records, bytes: group.bytes)
         let state = writer.state
         table.withLock { table in
             table.groupIsDurable(first: first, end: state.end, from: position, to: state.position)
         }
+        // Half full: time to have the next segment ready.
+        if position < state.capacity / 2 && state.position >= state.capacity / 2 { houseBell.ring() }
         complete(group, first: first, end: state.end)
         return nil
     }

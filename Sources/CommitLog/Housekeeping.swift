@@ -156,7 +156,8 @@ extension CommitLog {
         let diskShortage = diskShortage.withLock { $0 }
         let free = freeBytes.load(ordering: .relaxed)
         let segmentBytes = configuration.segmentBytes
-        let (room, shortage) = table.withLock { table -> (Int, LogError.Shortage) in
+        // Stored under the lock, so that no older figure ever replaces a newer one.
+        table.withLock { table in
             let allocated = table.allocatedBytes
             let byLimit = maximumBytes > allocated ? (maximumBytes - allocated) / segmentBytes : 0
             var byDisk = UInt64(table.spares.count)
@@ -166,10 +167,11 @@ extension CommitLog {
             let shortage =
                 byLimit <= byDisk
                 ? LogError.Shortage.maximumBytes(maximumBytes) : diskShortage ?? .minimumFreeBytes(minimumFreeBytes)
-            return (activeRoom + segments * WriterState.room(inNewSegmentOf: segmentBytes), shortage)
+            admission.shortage.withLock { $0 = shortage }
+            admission.room.store(
+                activeRoom + segments * WriterState.room(inNewSegmentOf: segmentBytes), ordering: .relaxed)
+            isFull.store(segments == 0, ordering: .relaxed)
         }
-        admission.shortage.withLock { $0 = shortage }
-        admission.room.store(room, ordering: .relaxed)
     }
 
     /// Has the next segment ready before it is needed; after a full disk it is also the test whether there is room again.

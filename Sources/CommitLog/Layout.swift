@@ -5,12 +5,12 @@ import CPlatform
 
 /// What ties files to one log: the public id, and a number that never leaves the folder, so that no client can put
 /// a counterfeit mark into a payload.
-struct LogIdentity: Hashable, Sendable {
-    let id: LogID
+package struct LogIdentity: Hashable, Sendable {
+    package let id: LogID
     /// Never 0: zeroes are what an unwritten file is made of.
-    let secret: UInt64
+    package let secret: UInt64
 
-    static func random() -> LogIdentity {
+    package static func random() -> LogIdentity {
         LogIdentity(id: .random(), secret: .random(in: 1 ... .max))
     }
 }
@@ -104,11 +104,11 @@ struct SegmentHeader: Equatable, Sendable {
 }
 
 /// What a segment's marks are tied to.
-struct SegmentContext: Equatable, Sendable {
-    let secret: UInt64
-    let seed: UInt32
+package struct SegmentContext: Equatable, Sendable {
+    package let secret: UInt64
+    package let seed: UInt32
 
-    init(identity: LogIdentity, base: Offset) {
+    package init(identity: LogIdentity, base: Offset) {
         secret = identity.secret
         let words = [identity.id.high.littleEndian, identity.id.low.littleEndian, base.rawValue.littleEndian]
         seed = words.withUnsafeBytes { Layout.crc32c(0, $0) }
@@ -121,16 +121,16 @@ struct SegmentContext: Equatable, Sendable {
 ///
 /// The durable end is the one at the time of writing, and as there is one group in flight it is also the offset of
 /// the group's first record. The mark's presence proves that everything below it was durable.
-struct GroupMark: Equatable, Sendable {
-    let epoch: UInt64
-    let number: UInt64
-    let durableEnd: Offset
-    let recordCount: UInt32
-    let bytes: UInt64
-    let time: Int64
+package struct GroupMark: Equatable, Sendable {
+    package let epoch: UInt64
+    package let number: UInt64
+    package let durableEnd: Offset
+    package let recordCount: UInt32
+    package let bytes: UInt64
+    package let time: Int64
 
     /// Returns the mark's checksum, which seeds those of the group's records.
-    func encode(into bytes: UnsafeMutableRawBufferPointer, context: SegmentContext) -> UInt32 {
+    package func encode(into bytes: UnsafeMutableRawBufferPointer, context: SegmentContext) -> UInt32 {
         Layout.store(context.secret, bytes, 0)
         Layout.store(recordCount, bytes, 12)
         Layout.store(epoch, bytes, 16)
@@ -145,7 +145,9 @@ struct GroupMark: Equatable, Sendable {
     }
 
     /// Nil if the bytes are not a mark of this segment.
-    static func decode(_ bytes: UnsafeRawBufferPointer, context: SegmentContext) -> (mark: GroupMark, seed: UInt32)? {
+    package static func decode(_ bytes: UnsafeRawBufferPointer, context: SegmentContext) -> (
+        mark: GroupMark, seed: UInt32
+    )? {
         guard bytes.count >= Layout.groupMarkBytes, Layout.integer(bytes, 0, UInt64.self) == context.secret else {
             return nil
         }
@@ -159,7 +161,7 @@ struct GroupMark: Equatable, Sendable {
         return (mark, checksum)
     }
 
-    init(epoch: UInt64, number: UInt64, durableEnd: Offset, recordCount: UInt32, bytes: UInt64, time: Int64) {
+    package init(epoch: UInt64, number: UInt64, durableEnd: Offset, recordCount: UInt32, bytes: UInt64, time: Int64) {
         self.epoch = epoch
         self.number = number
         self.durableEnd = durableEnd
@@ -173,23 +175,23 @@ struct GroupMark: Equatable, Sendable {
 /// wall-clock nanoseconds (8), replica set (2), kind (1), flags (1), CRC of the body (4).
 ///
 /// The appender writes all but offset and checksum, which are known only when the group is formed.
-struct RecordHeader: Equatable, Sendable {
-    static let endsEntryFlag: UInt8 = 1
+package struct RecordHeader: Equatable, Sendable {
+    package static let endsEntryFlag: UInt8 = 1
 
-    let bodyBytes: UInt32
-    let offset: Offset
-    let time: Int64
-    let replicaSet: UInt16
-    let kind: RecordKind
-    let endsEntry: Bool
-    let bodyChecksum: UInt32
+    package let bodyBytes: UInt32
+    package let offset: Offset
+    package let time: Int64
+    package let replicaSet: UInt16
+    package let kind: RecordKind
+    package let endsEntry: Bool
+    package let bodyChecksum: UInt32
 
-    var bytesOnDisk: Int {
+    package var bytesOnDisk: Int {
         Layout.recordBytes(body: Int(bodyBytes))
     }
 
     /// The appender's part.
-    static func stage(
+    package static func stage(
         into bytes: UnsafeMutableRawBufferPointer, bodyBytes: Int, time: Int64, replicaSet: UInt16, kind: RecordKind,
         endsEntry: Bool, bodyChecksum: UInt32
     ) {
@@ -204,7 +206,7 @@ struct RecordHeader: Equatable, Sendable {
     }
 
     /// Bytes on disk of a staged record, and whether it ends its entry.
-    static func staged(_ bytes: UnsafeRawBufferPointer, at position: Int) -> (bytes: Int, endsEntry: Bool) {
+    package static func staged(_ bytes: UnsafeRawBufferPointer, at position: Int) -> (bytes: Int, endsEntry: Bool) {
         (
             Layout.recordBytes(body: Int(Layout.integer(bytes, position + 4, UInt32.self))),
             bytes[position + 27] & endsEntryFlag != 0
@@ -212,14 +214,14 @@ struct RecordHeader: Equatable, Sendable {
     }
 
     /// The group's part.
-    static func finish(_ bytes: UnsafeMutableRawBufferPointer, at position: Int, offset: Offset, seed: UInt32) {
+    package static func finish(_ bytes: UnsafeMutableRawBufferPointer, at position: Int, offset: Offset, seed: UInt32) {
         Layout.store(offset.rawValue, bytes, position + 8)
         let range = position + 4..<position + Layout.recordHeaderBytes
         Layout.store(Layout.crc32c(seed, Layout.slice(UnsafeRawBufferPointer(bytes), range)), bytes, position)
     }
 
     /// Nil if the bytes are not the header of the record with this offset in this group.
-    init?(decoding bytes: UnsafeRawBufferPointer, offset: Offset, seed: UInt32) {
+    package init?(decoding bytes: UnsafeRawBufferPointer, offset: Offset, seed: UInt32) {
         guard Layout.integer(bytes, 8, UInt64.self) == offset.rawValue,
             Layout.integer(bytes, 0, UInt32.self)
                 == Layout.crc32c(seed, Layout.slice(bytes, 4..<Layout.recordHeaderBytes)),
@@ -234,7 +236,7 @@ struct RecordHeader: Equatable, Sendable {
         bodyChecksum = Layout.integer(bytes, 28, UInt32.self)
     }
 
-    func matches(body: UnsafeRawBufferPointer) -> Bool {
+    package func matches(body: UnsafeRawBufferPointer) -> Bool {
         Layout.crc32c(0, body) == bodyChecksum
     }
 }

@@ -3,26 +3,26 @@
 
 /// Magic (8), format version (4), CRC of what follows (4), log id (16), secret (8), epoch (8), start (8), durable
 /// end (8), closed cleanly (4), cursor count (4), then per cursor: offset (8), name length (4), name in UTF-8.
-struct Ledger: Equatable, Sendable {
-    static let magic: UInt64 = 0x4745_4c45_4349_554c  // "LUICELEG"
-    static let fileName = "ledger"
-    static let temporaryName = "ledger.new"
+package struct Ledger: Equatable, Sendable {
+    package static let magic: UInt64 = 0x4745_4c45_4349_554c  // "LUICELEG"
+    package static let fileName = "ledger"
+    package static let temporaryName = "ledger.new"
 
-    var identity: LogIdentity
-    var epoch: UInt64
+    package var identity: LogIdentity
+    package var epoch: UInt64
     /// Records below may have been deleted.
-    var start: Offset
+    package var start: Offset
     /// All below was durable when this was written; damage there is rot, however the file ends.
-    var durableEnd: Offset
-    var closedCleanly: Bool
-    var cursors: [String: Offset]
+    package var durableEnd: Offset
+    package var closedCleanly: Bool
+    package var cursors: [String: Offset]
 
-    enum Problem: Error, Equatable {
+    package enum Problem: Error, Equatable {
         case damaged
         case unsupported(version: UInt32)
     }
 
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         func append(_ value: some FixedWidthInteger) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -49,7 +49,7 @@ struct Ledger: Equatable, Sendable {
         return bytes + content
     }
 
-    init(
+    package init(
         identity: LogIdentity, epoch: UInt64, start: Offset, durableEnd: Offset, closedCleanly: Bool,
         cursors: [String: Offset]
     ) {
@@ -61,7 +61,7 @@ struct Ledger: Equatable, Sendable {
         self.cursors = cursors
     }
 
-    init(decoding bytes: UnsafeRawBufferPointer) throws(Problem) {
+    package init(decoding bytes: UnsafeRawBufferPointer) throws(Problem) {
         guard bytes.count >= 72, Layout.integer(bytes, 0, UInt64.self) == Self.magic else { throw .damaged }
         let version = Layout.integer(bytes, 8, UInt32.self)
         guard Layout.integer(bytes, 12, UInt32.self) == Layout.crc32c(version, Layout.slice(bytes, 16..<bytes.count))

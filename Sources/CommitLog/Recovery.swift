@@ -89,7 +89,8 @@ struct Recovery {
         let base: Offset
         /// Nil: damaged.
         let header: SegmentHeader?
-        let file: any File
+        /// Of the last segment only: there may be more segments than a process may have open files.
+        var file: (any File)?
         let bytes: UInt64
     }
 
@@ -113,7 +114,7 @@ struct Recovery {
             case _ where FileName.base(ofSegment: name) != nil:
                 break
             case _ where name.hasPrefix(FileName.damagedPrefix) || name.hasPrefix(Ledger.fileName):
-                report.warnings.append("\(folder)/\(name) was put aside because it is damaged: look at it, then remove it")
+                report.warnings.append("\(folder)/\(name) was put aside, it is damaged: look at it, then remove it")
             default:
                 report.warnings.append("\(folder)/\(name) does not belong to the log: move it elsewhere")
             }
@@ -158,6 +159,7 @@ struct Recovery {
                     throw LogError.unsupportedFormat(path: path, version: version)
                 }
             }
+            if let last = segments.indices.last { segments[last].file = nil }
             segments.append(FoundSegment(path: path, base: base, header: header, file: file, bytes: bytes))
         }
         return segments
@@ -207,7 +209,9 @@ struct Recovery {
                     lost: stored.start..<first.base, path: folder, reason: "the oldest segment files are missing"))
         }
         for (place, segment) in segments.enumerated() {
-            if segment.header == nil { report.warnings.append("\(segment.path) has a damaged header; it is still read") }
+            if segment.header == nil {
+                report.warnings.append("\(segment.path) has a damaged header; it is still read")
+            }
             var entry = SegmentTable.Entry(
                 path: segment.path, base: segment.base, epoch: segment.header?.epoch ?? 0, file: nil,
                 end: segment.base, endPosition: segment.bytes, allocatedBytes: segment.bytes,
@@ -217,17 +221,18 @@ struct Recovery {
             }
             tail.table.entries.append(entry)
         }
+        let lastFile = try fileSystem.reopen(last.file, last.path, .readWrite)
         let file = SegmentFile(
-            file: last.file, path: last.path, context: SegmentContext(identity: identity, base: last.base))
+            file: lastFile, path: last.path, context: SegmentContext(identity: identity, base: last.base))
         let scan = try TailScan(of: file, base: last.base, durable: durable)
         tail.end = scan.end.offset
         tail.endPosition = scan.end.position
         tail.provenPosition = scan.proven.position
         tail.newestEpoch = max(tail.newestEpoch, scan.newestEpoch)
-        tail.activeFile = last.file
+        tail.activeFile = lastFile
         let place = tail.table.entries.count - 1
         tail.table.entries[place].index = scan.index
-        tail.table.entries[place].file = last.file
+        tail.table.entries[place].file = lastFile
         tail.table.entries[place].end = scan.end.offset
         tail.table.entries[place].endPosition = scan.end.position
         tail.table.entries[place].isDamaged = !scan.damage.isEmpty || scan.lostTail != nil
@@ -254,7 +259,8 @@ struct Recovery {
     ) throws(FileError) -> Offset {
         guard let header = next.header, header.previousBase != segment.base else { return next.base }
         let file = SegmentFile(
-            file: segment.file, path: segment.path, context: SegmentContext(identity: identity, base: segment.base))
+            file: try fileSystem.reopen(segment.file, segment.path, .readWrite), path: segment.path,
+            context: SegmentContext(identity: identity, base: segment.base))
         let scan = try TailScan(of: file, base: segment.base, durable: .zero)
         let end = min(scan.end.offset, next.base)
         if end < next.base {

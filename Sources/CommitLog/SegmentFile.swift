@@ -16,9 +16,11 @@ struct SegmentFile: Sendable {
         } catch {
             guard error.errno == EIO else { throw error }
         }
+        let size = try file.size()
+        let wanted = min(buffer.count, size > position ? Int(size - position) : 0)
         var done = 0
-        while done < buffer.count {
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<min(done + 4096, buffer.count)])
+        while done < wanted {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<min(done + 4096, wanted)])
             do {
                 let count = try file.read(at: position + UInt64(done), into: piece)
                 done += count

@@ -2,20 +2,20 @@
 // that is never held over a file call.
 
 /// Names within the log's folder.
-enum FileName {
-    static let lock = "lock"
-    static let segmentSuffix = ".segment"
-    static let sparePrefix = "spare-"
-    static let damagedPrefix = "damaged-"
+package enum FileName {
+    package static let lock = "lock"
+    package static let segmentSuffix = ".segment"
+    package static let sparePrefix = "spare-"
+    package static let damagedPrefix = "damaged-"
 
-    static func segment(_ base: Offset) -> String {
+    package static func segment(_ base: Offset) -> String {
         let digits = String(base.rawValue)
         return String(repeating: "0", count: 20 - digits.utf8.count) + digits + segmentSuffix
     }
 
-    static func base(ofSegment name: String) -> Offset? {
+    package static func base(ofSegment name: String) -> Offset? {
         guard name.hasSuffix(segmentSuffix), name.utf8.count == 20 + segmentSuffix.utf8.count,
-            let base = UInt64(name.prefix(20))
+            name.utf8.first != UInt8(ascii: "+"), let base = UInt64(name.prefix(20))
         else { return nil }
         return Offset(base)
     }
@@ -58,7 +58,9 @@ struct SegmentTable {
     /// In ascending order of offsets; the last is the one being written.
     var entries: [Entry]
     var spares: [Spare] = []
-    private(set) var damage: Set<LogDamage> = []
+    /// Known damage in segments that are still here; each is reported once.
+    private var damage: Set<LogDamage> = []
+    private(set) var damagedRanges: UInt64 = 0
     private var places: [(base: Offset, walk: SegmentWalk)] = []
     private var nextPlace = 0
     private var nextSpareNumber = 0
@@ -175,7 +177,9 @@ struct SegmentTable {
     /// True if this damage was not known.
     mutating func note(_ newDamage: LogDamage, in base: Offset) -> Bool {
         if let place = lastEntry(notAfter: base), entries[place].base == base { entries[place].isDamaged = true }
-        return damage.insert(newDamage).inserted
+        guard damage.insert(newDamage).inserted else { return false }
+        damagedRanges += 1
+        return true
     }
 
     private func lastEntry(notAfter offset: Offset) -> Int? {
@@ -196,6 +200,8 @@ struct SegmentTable {
         let entry = entries.removeFirst()
         places.removeAll { $0.base == entry.base }
         nextPlace = 0
+        let start = start
+        damage = damage.filter { $0.lost.upperBound > start }
         return entry
     }
 

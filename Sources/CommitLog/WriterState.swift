@@ -1,19 +1,19 @@
 // What the log's writer decides, as a plain value: where the next group goes, what a failure means. The thread around
 // it does what it says.
 
-struct WriterState: Equatable, Sendable {
-    let epoch: UInt64
+package struct WriterState: Equatable, Sendable {
+    package let epoch: UInt64
     /// Offset of the next record; all below is durable.
-    private(set) var end: Offset
+    package private(set) var end: Offset
     /// Position of the next group in the active segment.
-    private(set) var position: UInt64
+    package private(set) var position: UInt64
     /// Bytes of the active segment that may be written.
-    private(set) var capacity: UInt64
+    package private(set) var capacity: UInt64
     /// Groups tried in this epoch. A group that failed keeps its number, so what it left behind fits no later one.
-    private(set) var groupNumber: UInt64 = 0
-    private(set) var poison: FileError?
+    package private(set) var groupNumber: UInt64 = 0
+    package private(set) var poison: FileError?
 
-    init(epoch: UInt64, end: Offset, position: UInt64, capacity: UInt64) {
+    package init(epoch: UInt64, end: Offset, position: UInt64, capacity: UInt64) {
         self.epoch = epoch
         self.end = end
         self.position = position
@@ -21,40 +21,40 @@ struct WriterState: Equatable, Sendable {
     }
 
     /// Bytes of records that a group in the active segment may have.
-    var room: Int {
+    package var room: Int {
         let used = position + UInt64(Layout.groupMarkBytes)
         return capacity > used ? Int(capacity - used) : 0
     }
 
     /// Bytes that a new segment needs, so that an entry of this size fits.
-    func newSegmentBytes(entryBytes: Int, segmentBytes: UInt64) -> UInt64 {
+    package func newSegmentBytes(entryBytes: Int, segmentBytes: UInt64) -> UInt64 {
         max(segmentBytes, UInt64(Layout.segmentHeaderBytes + Layout.groupMarkBytes + entryBytes))
     }
 
-    static func room(inNewSegmentOf bytes: UInt64) -> Int {
+    package static func room(inNewSegmentOf bytes: UInt64) -> Int {
         Int(bytes) - Layout.segmentHeaderBytes - Layout.groupMarkBytes
     }
 
-    mutating func beginGroup(records: Int, bytes: Int, time: Int64) -> GroupMark {
+    package mutating func beginGroup(records: Int, bytes: Int, time: Int64) -> GroupMark {
         groupNumber += 1
         return GroupMark(
             epoch: epoch, number: groupNumber, durableEnd: end, recordCount: UInt32(records),
             bytes: UInt64(Layout.groupMarkBytes + bytes), time: time)
     }
 
-    mutating func groupIsDurable(records: Int, bytes: Int) {
+    package mutating func groupIsDurable(records: Int, bytes: Int) {
         end = end.advanced(by: records)
         position += UInt64(Layout.groupMarkBytes + bytes)
     }
 
     /// A group is durable that began a segment of this capacity.
-    mutating func groupIsDurable(records: Int, bytes: Int, inNewSegmentOf capacity: UInt64) {
+    package mutating func groupIsDurable(records: Int, bytes: Int, inNewSegmentOf capacity: UInt64) {
         position = UInt64(Layout.segmentHeaderBytes)
         self.capacity = capacity
         groupIsDurable(records: records, bytes: bytes)
     }
 
-    enum Step: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
         /// Making the file of a new segment.
         case makeSegment
         case writeActive
@@ -65,7 +65,7 @@ struct WriterState: Equatable, Sendable {
         case cutBack
     }
 
-    enum Reaction: Equatable, Sendable {
+    package enum Reaction: Equatable, Sendable {
         /// Nothing was written: refuse the group as full, go on.
         case refuse
         /// Cut the active segment behind the last durable record, then refuse the group as full and go on.
@@ -76,7 +76,7 @@ struct WriterState: Equatable, Sendable {
         case poison
     }
 
-    mutating func failed(_ error: FileError, at step: Step) -> Reaction {
+    package mutating func failed(_ error: FileError, at step: Step) -> Reaction {
         if error.isOutOfSpace {
             switch step {
             case .makeSegment: return .refuse
@@ -90,11 +90,11 @@ struct WriterState: Equatable, Sendable {
     }
 
     /// The active segment ends at the last durable record and takes no more.
-    mutating func wasCutBack() {
+    package mutating func wasCutBack() {
         capacity = position
     }
 
-    mutating func poisoned(by error: FileError) {
+    package mutating func poisoned(by error: FileError) {
         poison = poison ?? error
     }
 }

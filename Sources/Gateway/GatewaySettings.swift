@@ -50,7 +50,7 @@ package struct GatewaySettings: Sendable {
     package var ack = AckLevel.insync
     package var consistencyParameter = ConsistencyParameter.raise
     /// What a write at `insync` gets when no node is in sync: 204 once durable, or 503.
-    package var withoutInSyncNode = AckTracker<any AckWaiter>.WithoutInSyncNode.acknowledge
+    package var withoutInSyncNode = AckTracker.WithoutInSyncNode.acknowledge
     package var sync = SyncSet.Settings()
     /// How long a write waits for nodes before it is answered 500 `timeout`.
     package var ackTimeout: TimeAmount = .seconds(4)

@@ -42,14 +42,14 @@ extension StatementParser {
             try expect(.rightParenthesis)
             return comparison
         case .identifier, .boundParameter:
-            if token.kind == .boundParameter, name(of: token) == nil {
-                throw ParseFailure(reason: "empty bound parameter")
-            }
             if adjacent(.leftParenthesis) {
                 take()
                 return try parseCall(named: token)
             }
             try parseReferenceTail(first: token)
+        case .unboundParameter:
+            let name = lexer.content(of: token)
+            throw ParseFailure(reason: name.isEmpty ? "empty bound parameter" : "missing parameter: \(name)")
         case .keyword(.distinct):
             if adjacent(.leftParenthesis) {
                 take()
@@ -199,8 +199,8 @@ extension StatementParser {
         guard start < lexer.bytes.count, lexer.bytes[start] == UInt8(ascii: "/") else { return nil }
         let token = lexer.regex(at: start)
         guard token.kind == .regex else { throw lexer.failure("bad regex: ", at: token) }
-        if lexer.bytes[token.contentStart] == UInt8(ascii: "*") {
-            throw lexer.failure("error parsing regexp: missing argument to repetition operator: `*`", at: token)
+        if let complaint = RegexSyntax.complaint(about: lexer.pattern(of: token)) {
+            throw lexer.failure(complaint, at: token)
         }
         skip(to: token.end)
         return token

@@ -34,7 +34,7 @@ extension Lexer {
         if end.gap == .none {
             guard let previous, !previous.isQuoted else { return false }
             switch previous.kind {
-            case .identifier, .keyword, .boundParameter: return true
+            case .identifier, .keyword, .boundParameter, .unboundParameter: return true
             default: return false
             }
         }
@@ -93,7 +93,7 @@ extension Lexer {
             literal = String(content(of: token).dropLast())
         case .identifier, .string, .number, .integer, .durationValue:
             literal = content(of: token)
-        case .boundParameter:
+        case .boundParameter, .unboundParameter:
             literal = "$" + content(of: token)
         case .illegal:
             literal = bytes[token.start] == UInt8(ascii: "/") ? "" : Runes.text(of: bytes, token.range)
@@ -129,6 +129,18 @@ extension Lexer {
     }
 
     private static func folded(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+
+    /// The pattern of a regex as it is compiled: without the backslashes before slashes.
+    func pattern(of token: Token) -> String {
+        var plain: [UInt8] = []
+        var at = token.contentStart
+        while at < token.end - 1 {
+            if bytes[at] == UInt8(ascii: "\\"), bytes[at + 1] == UInt8(ascii: "/") { at += 1 }
+            plain.append(bytes[at])
+            at += 1
+        }
+        return Runes.text(of: plain, 0..<plain.count)
+    }
 
     private func badStringEnd(_ token: Token) -> Int {
         var end = token.end

@@ -59,7 +59,7 @@ extension StatementParser {
             if context == .continuousQuery { throw unexpected(peek(), expected: ["INTO"]) }
             return
         }
-        var segments = try parseSegments()
+        var segments = try parseSegments(behind: try expectName())
         var sameAsSource = false
         // `:MEASUREMENT` may follow behind white space or a comment, as InfluxDB has it.
         let colon = segments.endsWithDot ? position : lexer.pieceEnd(at: position)
@@ -100,31 +100,38 @@ extension StatementParser {
             try expect(.rightParenthesis)
             return
         }
-        let segments = try parseSegments()
+        let first = try expectName()
+        guard adjacent(.dot) else {
+            // The usual source is one name; it costs no list.
+            try checkRegexBehindName()
+            statement.sources.append(MeasurementReference(measurement: .name(first)))
+            return
+        }
+        let segments = try parseSegments(behind: first)
         if segments.names.count < 3 {
-            if segments.endsWithDot {
-                if let regex = try acceptRegex() {
-                    statement.sources.append(reference(segments.names, regex: regex))
-                    return
-                }
-            } else {
-                // InfluxDB looks for a regex one piece too late here, so a `/` behind the next one, be it white space or
-                // a semicolon, is an error: `FROM cpu /* comment */` among others.
-                let next = lexer.pieceEnd(at: position)
-                if next == lexer.bytes.count { endWasRead = true }
-                if next > position, next < lexer.bytes.count, lexer.bytes[next] == UInt8(ascii: "/") {
-                    throw peek().start == position
-                        ? unexpected(peek(), expected: ["regex"])
-                        : lexer.unexpectedPiece(at: position, expected: ["regex"])
-                }
+            if !segments.endsWithDot {
+                try checkRegexBehindName()
+            } else if let regex = try acceptRegex() {
+                statement.sources.append(reference(segments.names, regex: regex))
+                return
             }
         }
         statement.sources.append(reference(segments.names, regex: nil))
     }
 
+    /// InfluxDB looks for a regex one piece too late behind a source's name, so a `/` behind the next one, be it white
+    /// space or a semicolon, is an error: `FROM cpu /* comment */` among others.
+    private mutating func checkRegexBehindName() throws(ParseFailure) {
+        let next = lexer.pieceEnd(at: position)
+        if next == lexer.bytes.count { endWasRead = true }
+        guard next > position, next < lexer.bytes.count, lexer.bytes[next] == UInt8(ascii: "/") else { return }
+        throw peek().start == position
+            ? unexpected(peek(), expected: ["regex"]) : lexer.unexpectedPiece(at: position, expected: ["regex"])
+    }
+
     /// Names joined by dots. Stops behind a dot that a regex or a colon follows.
-    private mutating func parseSegments() throws(ParseFailure) -> (names: [Name], endsWithDot: Bool) {
-        var names = [try expectName()]
+    private mutating func parseSegments(behind first: Name) throws(ParseFailure) -> (names: [Name], endsWithDot: Bool) {
+        var names = [first]
         while adjacent(.dot) {
             take()
             if position == lexer.bytes.count { endWasRead = true }
@@ -151,7 +158,7 @@ extension StatementParser {
         }
         return MeasurementReference(
             database: given(names.count - 2), retentionPolicy: given(names.count - 1),
-            measurement: .regex(Runes.text(of: lexer.bytes, regex.contentStart..<regex.end - 1)))
+            measurement: .regex(lexer.pattern(of: regex)))
     }
 
     // MARK: Clauses

@@ -11,11 +11,14 @@ package enum Parsed: Equatable, Sendable {
     ///
     /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar that
     /// the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not forwarded.
-    package init(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8)) }
+    /// - Parameter hasParameters: false if the request has no `params`: then a bound parameter is an error.
+    package init(_ text: some StringProtocol, hasParameters: Bool = true) {
+        self.init(utf8: Array(text.utf8), hasParameters: hasParameters)
+    }
 
-    package init(utf8 bytes: [UInt8]) {
+    package init(utf8 bytes: [UInt8], hasParameters: Bool = true) {
         do throws(ParseFailure) {
-            var parser = StatementParser(Lexer(bytes))
+            var parser = StatementParser(Lexer(bytes), hasParameters: hasParameters)
             self = .statements(try parser.parseAll())
         } catch {
             self = .unrecognised(error)
@@ -37,7 +40,7 @@ package enum Name: Hashable, Sendable {
 package struct MeasurementReference: Hashable, Sendable {
     package enum Target: Hashable, Sendable {
         case name(Name)
-        /// The pattern as written between the slashes.
+        /// The pattern, without the backslashes that InfluxQL wants before slashes.
         case regex(String)
         /// `:MEASUREMENT` in an INTO clause: the name of the source.
         case sameAsSource

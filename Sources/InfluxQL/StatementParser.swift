@@ -34,8 +34,11 @@ struct StatementParser {
         var firstArgument: Range<Int>
     }
 
-    init(_ lexer: Lexer) {
+    private let hasParameters: Bool
+
+    init(_ lexer: Lexer, hasParameters: Bool = true) {
         self.lexer = lexer
+        self.hasParameters = hasParameters
         statement = Statement(kind: .select, source: lexer.bytes)
     }
 
@@ -94,7 +97,10 @@ struct StatementParser {
 
     mutating func peek() -> Token {
         if let lookahead { return lookahead }
-        let token = lexer.token(at: position)
+        var token = lexer.token(at: position)
+        if token.kind == .boundParameter, !hasParameters || lexer.content(of: token).isEmpty {
+            token.kind = .unboundParameter
+        }
         lookahead = token
         return token
     }
@@ -164,9 +170,7 @@ struct StatementParser {
     func name(of token: Token) -> Name? {
         switch token.kind {
         case .identifier: return .literal(lexer.content(of: token))
-        case .boundParameter:
-            let name = lexer.content(of: token)
-            return name.isEmpty ? nil : .parameter(name)
+        case .boundParameter: return .parameter(lexer.content(of: token))
         default: return nil
         }
     }

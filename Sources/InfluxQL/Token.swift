@@ -16,6 +16,8 @@ package struct Token: Equatable, Sendable {
         case durationValue
         /// `$name` or `$"name"`
         case boundParameter
+        /// A parameter that the request gives no value, or one without a name. The parser calls it so, not the lexer.
+        case unboundParameter
         case regex
         /// A quoted text that ends at a newline or at the end. Ends behind the newline, as InfluxDB's scanner does.
         case badString
@@ -78,7 +80,7 @@ extension Token.Kind {
         case .number: "NUMBER"
         case .integer: "INTEGER"
         case .durationValue: "DURATIONVAL"
-        case .boundParameter: "BOUNDPARAM"
+        case .boundParameter, .unboundParameter: "BOUNDPARAM"
         case .regex: "REGEX"
         case .badString: "BADSTRING"
         case .badEscape: "BADESCAPE"

@@ -70,7 +70,8 @@ enum DecimalText {
         let scale = magnitude + integerDigits + exponent
         if scale <= 308 { return true }
         if scale > 309 { return false }
-        let text = String(decoding: UnsafeBufferPointer(start: bytes + range.lowerBound, count: range.count), as: UTF8.self)
+        let text = String(
+            decoding: UnsafeBufferPointer(start: bytes + range.lowerBound, count: range.count), as: UTF8.self)
         return Double(text)?.isFinite ?? false
     }
 

@@ -28,17 +28,28 @@ package struct ScanResult: Sendable {
     package private(set) var edits: [Edit] = []
     /// The body ends without a newline in a line that is kept: the payload has one more byte than the edited body.
     package internal(set) var lacksFinalNewline = false
-    /// A space and the arrival time in decimal.
-    package let stamp: [UInt8]
+    /// The time for points that have none, in the units of the body.
+    package let arrivalTime: Int64
 
+    private let stampLength: Int
     private var lengthDifference = 0
     private var bodyLength = 0
 
     private static let filler: UInt8 = UInt8(ascii: "_")
 
     init(arrivalTime: Int64) {
-        stamp = Array(" \(arrivalTime)".utf8)
+        self.arrivalTime = arrivalTime
+        var length = arrivalTime < 0 ? 3 : 2
+        var rest = arrivalTime / 10
+        while rest != 0 {
+            rest /= 10
+            length += 1
+        }
+        stampLength = length
     }
+
+    /// A space and the arrival time in decimal: what an edit with `.stamp` inserts.
+    package var stamp: [UInt8] { Array(" \(arrivalTime)".utf8) }
 
     /// The payload is the body, byte by byte, plus a newline if `lacksFinalNewline`: nothing needs to be copied.
     package var isBodyAsIs: Bool { edits.isEmpty && lines > 0 }
@@ -66,7 +77,7 @@ package struct ScanResult: Sendable {
     private func length(of insertion: Edit.Insertion) -> Int {
         switch insertion {
         case .nothing: 0
-        case .stamp: stamp.count
+        case .stamp: stampLength
         case .filler: 1
         }
     }
@@ -84,6 +95,7 @@ package struct ScanResult: Sendable {
         precondition(body.count == bodyLength, "the body is not the one that was scanned")
         precondition(destination.count >= payloadLength, "no room for the payload")
         if lines == 0 { return 0 }
+        let stamp = edits.isEmpty ? [] : stamp
         var written = 0
         var read = 0
         func copy(upTo end: Int) {

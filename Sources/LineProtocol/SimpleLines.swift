@@ -8,9 +8,9 @@
 
 /// Scans lines of the form that clients send; stops at the first one that is in any way unusual.
 ///
-/// Simple are: no leading blanks, no backslash outside quoted values, sorted tags, numbers that need no range check,
-/// nothing behind a closing quote. What is simple is good, and its end is where InfluxDB's splitter sees it; whatever
-/// is not simple is left to `LineGrammar`, good or bad. Stamps missing timestamps.
+/// Simple are: no leading blanks, no backslashes in a row that could hide something, a moderate number of tags, numbers
+/// that need no range check, nothing behind a closing quote. What is simple is good, and its end is where InfluxDB's
+/// splitter sees it; whatever is not simple is left to `LineGrammar`, good or bad. Stamps missing timestamps.
 struct SimpleLines: Sendable {
     /// What ends a token, as bits of a table over all bytes. A newline ends each, so no loop needs to look at the end of
     /// the buffer: there is a newline at or before it.
@@ -32,13 +32,19 @@ struct SimpleLines: Sendable {
         return table
     }()
 
+    /// A timestamp with fewer digits, or with as many and a smaller first one, is in InfluxDB's range.
     private let limitDigits: Int
     private let limitFirstDigit: UInt8
 
     init(precision: Precision) {
-        let limit = Array(String(precision.maximumTimestamp).utf8)
-        limitDigits = limit.count
-        limitFirstDigit = limit[0]
+        var digits = 1
+        var rest = precision.maximumTimestamp
+        while rest > 9 {
+            rest /= 10
+            digits += 1
+        }
+        limitDigits = digits
+        limitFirstDigit = Byte.zero + UInt8(rest)
     }
 
     /// Scans lines from `start`, which begins a line, through the newline at `lastNewline`.
@@ -47,24 +53,46 @@ struct SimpleLines: Sendable {
     func scan(
         _ bytes: UnsafePointer<UInt8>, from start: Int, through lastNewline: Int, into result: inout ScanResult
     ) -> Int {
-        SimpleLines.table.withUnsafeBufferPointer { table in
-            guard let table = table.baseAddress else { return start }
-            var line = bytes + start
-            let last = bytes + lastNewline
-            var good = 0
-            while line <= last {
-                if line.pointee == Byte.newline {
-                    line += 1
-                    continue
-                }
-                guard let end = point(line, last, table) else { break }
-                good += 1
-                if end.needsStamp { result.append(.stamp, at: end.newline - bytes) }
-                line = end.newline + 1
+        // Once for all lines: the table of the token ends, and room for the tag keys of a line.
+        withUnsafeTemporaryAllocation(of: TagKey.self, capacity: SimpleLines.maximumTags) { keys in
+            SimpleLines.table.withUnsafeBufferPointer { table in
+                guard let table = table.baseAddress, let keys = keys.baseAddress else { return start }
+                return scan(bytes, from: start, through: lastNewline, Tables(ends: table, keys: keys), into: &result)
             }
-            result.lines += good
-            return line - bytes
         }
+    }
+
+    private struct Tables {
+        let ends: UnsafePointer<UInt8>
+        let keys: UnsafeMutablePointer<TagKey>
+    }
+
+    private struct TagKey {
+        let start: UnsafePointer<UInt8>
+        let length: Int
+    }
+
+    private static let maximumTags = 64
+
+    private func scan(
+        _ bytes: UnsafePointer<UInt8>, from start: Int, through lastNewline: Int, _ tables: Tables,
+        into result: inout ScanResult
+    ) -> Int {
+        var line = bytes + start
+        let last = bytes + lastNewline
+        var good = 0
+        while line <= last {
+            if line.pointee == Byte.newline {
+                line += 1
+                continue
+            }
+            guard let end = point(line, last, tables) else { break }
+            good += 1
+            if end.needsStamp { result.append(.stamp, at: end.newline - bytes) }
+            line = end.newline + 1
+        }
+        result.lines += good
+        return line - bytes
     }
 
     private typealias End = (newline: UnsafePointer<UInt8>, needsStamp: Bool)
@@ -72,13 +100,12 @@ struct SimpleLines: Sendable {
     /// Scans one line; `nil` if it is not simple.
     @inline(__always)
     private func point(
-        _ line: UnsafePointer<UInt8>, _ last: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt8>
+        _ line: UnsafePointer<UInt8>, _ last: UnsafePointer<UInt8>, _ tables: Tables
     ) -> End? {
-        var p = line
-        if table[Int(p.pointee)] & Ends.beginning != 0 { return nil }
-        repeat { p += 1 } while table[Int(p.pointee)] & Ends.measurement == 0
+        if tables.ends[Int(line.pointee)] & Ends.beginning != 0 { return nil }
+        var p = SimpleLines.tokenEnd(line + 1, Ends.measurement, tables)
         if p.pointee == Byte.comma {
-            guard let end = SimpleLines.tags(p + 1, table) else { return nil }
+            guard let end = SimpleLines.tags(p + 1, tables) else { return nil }
             p = end
         }
         guard p.pointee == Byte.space else { return nil }
@@ -87,7 +114,7 @@ struct SimpleLines: Sendable {
 
         while true {
             let key = p
-            while table[Int(p.pointee)] & Ends.key == 0 { p += 1 }
+            p = SimpleLines.tokenEnd(p, Ends.key, tables)
             guard p.pointee == Byte.equals, p > key,
                 keyLength + (p - key) <= LineGrammar.maximumKeyLength - LineGrammar.fieldKeySeparatorLength,
                 let end = SimpleLines.value(p + 1, last)
@@ -112,43 +139,74 @@ struct SimpleLines: Sendable {
         return p.pointee == Byte.newline ? (p, false) : nil
     }
 
-    /// Scans tags up to the space behind them; `nil` if they are not simple.
+    /// The end of a token: a byte of the given kind, or a backslash that is not simple.
+    ///
+    /// A backslash hides the byte behind it. Of several, InfluxDB's splitter, its grammar and its storage disagree on
+    /// what they hide; which does not matter if it is a byte without meaning.
     @inline(__always)
-    private static func tags(
-        _ start: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt8>
-    ) -> UnsafePointer<UInt8>? {
+    private static func tokenEnd(
+        _ start: UnsafePointer<UInt8>, _ kind: UInt8, _ tables: Tables
+    ) -> UnsafePointer<UInt8> {
         var p = start
-        var previous = start
-        var previousLength = 0
         while true {
-            let key = p
-            while table[Int(p.pointee)] & Ends.key == 0 { p += 1 }
-            let length = p - key
-            guard length > 0, p.pointee == Byte.equals, isAscending(previous, previousLength, key, length) else {
-                return nil
-            }
-            previous = key
-            previousLength = length
-            p += 1
-            let value = p
-            while table[Int(p.pointee)] & Ends.key == 0 { p += 1 }
-            guard p > value else { return nil }
-            if p.pointee != Byte.comma { return p.pointee == Byte.space ? p : nil }
-            p += 1
+            while tables.ends[Int(p.pointee)] & kind == 0 { p += 1 }
+            guard p.pointee == Byte.backslash, let end = escapeEnd(p, tables) else { return p }
+            p = end
         }
     }
 
+    private static func escapeEnd(_ start: UnsafePointer<UInt8>, _ tables: Tables) -> UnsafePointer<UInt8>? {
+        var p = start + 1
+        while p.pointee == Byte.backslash { p += 1 }
+        let isSimple =
+            p == start + 1 ? p.pointee != Byte.newline : tables.ends[Int(p.pointee)] & Ends.key == 0
+        return isSimple ? p + 1 : nil
+    }
+
+    /// Scans tags up to the space behind them; `nil` if they are not simple.
     @inline(__always)
-    private static func isAscending(
-        _ left: UnsafePointer<UInt8>, _ leftLength: Int, _ right: UnsafePointer<UInt8>, _ rightLength: Int
-    ) -> Bool {
-        let common = min(leftLength, rightLength)
+    private static func tags(_ start: UnsafePointer<UInt8>, _ tables: Tables) -> UnsafePointer<UInt8>? {
+        var p = start
+        var count = 0
+        var isSorted = true
+        while true {
+            let key = p
+            p = tokenEnd(p, Ends.key, tables)
+            let length = p - key
+            guard length > 0, p.pointee == Byte.equals, count < maximumTags else { return nil }
+            let tag = TagKey(start: key, length: length)
+            if count > 0, !precedes(tables.keys[count - 1], tag) { isSorted = false }
+            tables.keys[count] = tag
+            count += 1
+            p += 1
+            let value = p
+            p = tokenEnd(p, Ends.key, tables)
+            guard p > value else { return nil }
+            if p.pointee != Byte.comma { break }
+            p += 1
+        }
+        guard p.pointee == Byte.space, isSorted || areDifferent(tables.keys, count) else { return nil }
+        return p
+    }
+
+    private static func areDifferent(_ keys: UnsafeMutablePointer<TagKey>, _ count: Int) -> Bool {
+        for i in 1..<count {
+            for j in 0..<i where keys[i].length == keys[j].length {
+                if memcmp(keys[i].start, keys[j].start, keys[i].length) == 0 { return false }
+            }
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func precedes(_ left: TagKey, _ right: TagKey) -> Bool {
+        let common = min(left.length, right.length)
         var i = 0
         while i < common {
-            if left[i] != right[i] { return left[i] < right[i] }
+            if left.start[i] != right.start[i] { return left.start[i] < right.start[i] }
             i += 1
         }
-        return leftLength < rightLength
+        return left.length < right.length
     }
 
     /// Scans a field value up to the comma, space or newline behind it; `nil` if it is not simple.

@@ -112,7 +112,7 @@ package final class NodePool {
             switch action {
             case .run(let id, let connectionID):
                 guard let exchange = waiting.removeValue(forKey: id), let connection = connections[connectionID] else {
-                    preconditionFailure("the state of \(address)'s pool names an exchange or connection that is not there")
+                    preconditionFailure("the pool of \(address) has no exchange \(id) or no connection \(connectionID)")
                 }
                 connection.run(exchange)
             case .connect(let id):
@@ -239,4 +239,11 @@ package struct NodePoolFigures: Equatable, Sendable {
     package var busy: Int
     /// Exchanges without a connection.
     package var waiting: Int
+
+    package init(open: Int, connecting: Int, busy: Int, waiting: Int) {
+        self.open = open
+        self.connecting = connecting
+        self.busy = busy
+        self.waiting = waiting
+    }
 }

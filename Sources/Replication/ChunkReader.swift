@@ -72,14 +72,7 @@ struct ChunkReader {
         records.reserveCapacity(views.count)
         do throws(RecordFormatError) {
             for view in views {
-                let place = view.body.lowerBound - start
-                let content = try content(of: view, in: bytes, at: place)
-                records.append(
-                    FeedRecord(
-                        offset: view.offset, replicaSet: view.replicaSet, bytes: view.body.count + 64,
-                        content: content
-                    )
-                )
+                records.append(try record(view, in: bytes, at: view.body.lowerBound - start))
             }
         } catch {
             throw FeedFailure(reason: "\(error)")
@@ -89,9 +82,11 @@ struct ChunkReader {
         )
     }
 
-    private func content(
-        of view: RecordView, in bytes: ByteBuffer, at place: Int
-    ) throws(RecordFormatError) -> FeedRecord.Content {
+    private func record(
+        _ view: RecordView, in bytes: ByteBuffer, at place: Int
+    ) throws(RecordFormatError) -> FeedRecord {
+        // What a record takes beside its body: its place in queues, its payload object.
+        let size = view.body.count + 200
         switch view.kind {
         case .points:
             let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
@@ -99,18 +94,25 @@ struct ChunkReader {
             }
             let payload = bytes.getSlice(at: place + record.payload.lowerBound, length: record.payload.count)
             let key = BatchKey(retentionPolicy: record.head.retentionPolicy, precision: record.head.precision)
-            return .points(
-                database: record.head.database, key, lines: Int(record.head.lineCount),
-                payload: payload ?? ByteBuffer()
+            return .item(
+                NodeLanes.Item(
+                    offset: view.offset, work: .points(database: record.head.database, key),
+                    lines: Int(record.head.lineCount), bytes: size,
+                    payload: RecordPayload(.points(payload ?? ByteBuffer()))
+                )
             )
         case .mutation:
-            return .mutation(
-                try scratch.withBody(view.body) { body throws(RecordFormatError) in
-                    try MutationRecord(decoding: body)
-                }
+            let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
+                try MutationRecord(decoding: body)
+            }
+            return .item(
+                NodeLanes.Item(
+                    offset: view.offset, work: .mutation(record.laneScope), lines: 0, bytes: size,
+                    payload: RecordPayload(.mutation(record))
+                )
             )
         case .refusal:
-            return .other
+            return .other(view.offset, bytes: size)
         }
     }
 }

@@ -10,20 +10,31 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// A record as the replicators need it.
-package struct FeedRecord: Sendable {
+/// What is sent of a record; shared by the replicators of all nodes.
+package final class RecordPayload: Sendable {
     package enum Content: Sendable {
-        case points(database: String, BatchKey, lines: Int, payload: ByteBuffer)
+        case points(ByteBuffer)
         case mutation(MutationRecord)
-        /// Nothing that a node applies.
-        case other
     }
 
-    package let offset: Offset
-    package let replicaSet: UInt16
-    /// Bytes that it takes in memory.
-    package let bytes: Int
     package let content: Content
+
+    init(_ content: Content) { self.content = content }
+}
+
+/// A record as the replicators need it.
+package enum FeedRecord: Sendable {
+    case item(NodeLanes.Item)
+    /// Nothing that a node applies.
+    case other(Offset, bytes: Int)
+
+    /// Bytes that it takes in memory.
+    var bytes: Int {
+        switch self {
+        case .item(let item): item.bytes
+        case .other(_, let bytes): bytes
+        }
+    }
 }
 
 /// Consecutive records.

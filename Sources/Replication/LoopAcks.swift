@@ -4,22 +4,17 @@ import Cluster
 import CommitLog
 import NIOCore
 
-/// A write that waits for its record to be applied.
-package protocol AckWaiter: AnyObject {
-    func acked(_ outcome: AckOutcome)
-}
-
 /// A request that waits for what the nodes say to its mutation.
 package protocol MutationWaiter: AnyObject {
     func answered(_ outcome: MutationOutcome)
 }
 
 package final class LoopAcks {
-    private var writes: AckTracker<any AckWaiter>
+    private var writes: AckTracker
     private var mutations: MutationTracker<any MutationWaiter>
     private var expiry: RepeatedTask?
 
-    package init(nodes: Int, withoutInSyncNode: AckTracker<any AckWaiter>.WithoutInSyncNode) {
+    package init(nodes: Int, withoutInSyncNode: AckTracker.WithoutInSyncNode) {
         writes = AckTracker(nodes: nodes, withoutInSyncNode: withoutInSyncNode)
         mutations = MutationTracker()
     }
@@ -67,7 +62,7 @@ package final class LoopAcks {
         resolve(mutations.setAckSet(set))
     }
 
-    private func resolve(_ resolved: [AckTracker<any AckWaiter>.Resolved]) {
+    private func resolve(_ resolved: [AckTracker.Resolved]) {
         for wait in resolved { wait.waiter.acked(wait.outcome) }
     }
 

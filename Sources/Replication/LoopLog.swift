@@ -13,7 +13,7 @@ package protocol AppendWaiter: AnyObject {
 
 package final class LoopLog {
     private let appender: LogAppender
-    private var waiting = Fifo<any AppendWaiter>()
+    private var waiting = CircularBuffer<any AppendWaiter>()
     /// Told of every refusal that became durable: the index of dead letters is not in the way of data.
     private let refusalDurable: @Sendable (Offset) -> Void
 

@@ -32,7 +32,7 @@ package protocol ReplicatorDelegate: AnyObject, Sendable {
 
 package final class NodeReplicator {
     package struct Settings: Sendable {
-        package var batch = NodeLanes<RecordPayload>.Limits()
+        package var batch = NodeLanes.Limits()
         /// How far a node's records in memory may be ahead of its cursor, in bytes.
         package var lookAhead = 64 << 20
         package var pingInterval: TimeAmount = .seconds(1)
@@ -43,16 +43,9 @@ package final class NodeReplicator {
         package init() {}
     }
 
-    package enum RecordPayload: Sendable {
-        case points(ByteBuffer)
-        case mutation(MutationRecord)
-    }
-
-    typealias Lanes = NodeLanes<RecordPayload>
-
     /// A batch on its way.
     private struct Flight {
-        let batch: Lanes.Batch
+        let batch: NodeLanes.Batch
         /// Set while the refused lines of a single record are looked for.
         var search: LineSearch?
         var connectionLosses = 0
@@ -70,7 +63,7 @@ package final class NodeReplicator {
 
     /// False: the log cannot bring it up to date; it is only pinged.
     private let hasLog: Bool
-    private var lanes: Lanes
+    private var lanes: NodeLanes
     private var flights: [Int: Flight] = [:]
     private var health: Health
     private var backoff = Backoff()
@@ -141,24 +134,11 @@ package final class NodeReplicator {
         case .chunk(let chunk):
             var skipped = 0
             for record in chunk.records {
-                switch record.content {
-                case .points(let database, let key, let lines, let payload):
-                    lanes.enqueue(
-                        Lanes.Item(
-                            offset: record.offset, work: .points(database: database, key), lines: lines,
-                            bytes: record.bytes, payload: .points(payload)
-                        )
-                    )
-                case .mutation(let mutation):
-                    lanes.enqueue(
-                        Lanes.Item(
-                            offset: record.offset, work: .mutation(mutation.laneScope), lines: 0,
-                            bytes: record.bytes, payload: .mutation(mutation)
-                        )
-                    )
-                case .other:
-                    skipped += record.bytes
-                    lanes.skip(record.offset)
+                switch record {
+                case .item(let item): lanes.enqueue(item)
+                case .other(let offset, let bytes):
+                    skipped += bytes
+                    lanes.skip(offset)
                 }
             }
             if skipped > 0 { feed.grant(node, bytes: skipped) }
@@ -177,7 +157,7 @@ package final class NodeReplicator {
 
     private func send(_ id: Int) {
         guard let flight = flights[id], let first = flight.batch.items.first else { return }
-        switch (first.work, first.payload) {
+        switch (first.work, first.content) {
         case (.points(let database, let key), .points(let payload)):
             let body = flight.search?.slice(of: payload).map { [$0] } ?? flight.batch.items.compactMap(\.points)
             let request = NodeRequests.write(
@@ -195,8 +175,8 @@ package final class NodeReplicator {
                 request,
                 to: AnswerCollector(limit: settings.largestMutationAnswer) { [weak self] in self?.executed(id, $0) }
             )
-        case (.mutation, .points):
-            preconditionFailure("a points record was enqueued as a mutation")
+        case (.mutation, .points), (_, nil):
+            preconditionFailure("the feed makes the items, and their payloads fit their work")
         }
     }
 
@@ -418,12 +398,14 @@ package final class NodeReplicator {
 
 }
 
-extension NodeLanes.Item where Payload == NodeReplicator.RecordPayload {
+extension NodeLanes.Item {
+    var content: RecordPayload.Content? { (payload as? RecordPayload)?.content }
+
     var points: ByteBuffer? {
-        if case .points(let payload) = payload { payload } else { nil }
+        if case .points(let payload) = content { payload } else { nil }
     }
 
     var redactedStatement: String {
-        if case .mutation(let mutation) = payload { mutation.redactedStatement } else { "" }
+        if case .mutation(let mutation) = content { mutation.redactedStatement } else { "" }
     }
 }

@@ -25,7 +25,8 @@ struct LogCommand: AsyncParsableCommand {
             try await Terminal.run {
                 let report = try LogReport(dataDirectory: source.dataDir)
                 if json {
-                    Terminal.show(String(decoding: try AdminJSON.encode(report.info, pretty: true), as: UTF8.self) + "\n")
+                    Terminal.show(
+                        String(decoding: try AdminJSON.encode(report.info, pretty: true), as: UTF8.self) + "\n")
                 } else {
                     Terminal.show(report.infoText())
                 }

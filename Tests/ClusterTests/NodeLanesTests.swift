@@ -2,22 +2,31 @@ import Cluster
 import CommitLog
 import Testing
 
-private typealias Lanes = NodeLanes<Int>
+private typealias Lanes = NodeLanes
+
+private final class Tag: Sendable {
+    let value: Int
+    init(_ value: Int) { self.value = value }
+}
+
+extension NodeLanes.Item {
+    fileprivate var tag: Int { (payload as? Tag)?.value ?? -1 }
+}
 
 private func points(_ offset: Int, _ database: String, policy: String = "", lines: Int = 1, bytes: Int = 10) -> Lanes.Item {
     Lanes.Item(
         offset: Offset(UInt64(offset)),
         work: .points(database: database, BatchKey(retentionPolicy: policy, precision: 0)), lines: lines, bytes: bytes,
-        payload: offset
+        payload: Tag(offset)
     )
 }
 
 private func mutation(_ offset: Int, _ scope: LaneScope) -> Lanes.Item {
-    Lanes.Item(offset: Offset(UInt64(offset)), work: .mutation(scope), lines: 0, bytes: 10, payload: offset)
+    Lanes.Item(offset: Offset(UInt64(offset)), work: .mutation(scope), lines: 0, bytes: 10, payload: Tag(offset))
 }
 
-extension NodeLanes.Batch where Payload == Int {
-    fileprivate var offsets: [Int] { items.map(\.payload) }
+extension NodeLanes.Batch {
+    fileprivate var offsets: [Int] { items.map(\.tag) }
 }
 
 @Suite("The order in which one node gets the records")
@@ -195,9 +204,9 @@ struct NodeLanesTests {
             case 1: lanes.failed(batch.id, oneByOne: true)
             default:
                 for item in batch.items {
-                    let earlier = items[..<item.payload].filter { conflict($0.work, item.work) }.map(\.payload)
-                    #expect(Set(earlier).isSubset(of: applied), "\(item.payload) overtook \(earlier)")
-                    applied.append(item.payload)
+                    let earlier = items[..<item.tag].filter { conflict($0.work, item.work) }.map(\.tag)
+                    #expect(Set(earlier).isSubset(of: applied), "\(item.tag) overtook \(earlier)")
+                    applied.append(item.tag)
                 }
                 lanes.applied(batch.id)
             }

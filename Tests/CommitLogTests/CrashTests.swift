@@ -11,7 +11,7 @@ import Testing
         var random = SplitMix(seed: seed)
         let disk = SimulatedFileSystem(seed: seed &+ 1)
         var configuration = CommitLog.Configuration(directory: "/log")
-        configuration.segmentBytes = [512, 1024, 2048, 8192].randomElement(using: &random)!
+        configuration.segmentBytes = random.pick([512, 1024, 2048, 8192])
         configuration.spareSegments = Int.random(in: 0...2, using: &random)
         configuration.maximumBytes = random.chance(30) ? 16 * configuration.segmentBytes : 1 << 30
         configuration.minimumFreeBytes = 0
@@ -40,12 +40,13 @@ import Testing
                 let spare = Int.random(in: 0...4000, using: &random)
                 disk.disk.withLock { $0.capacity = $0.used + spare }
             }
-            if !opened.report.damage.isEmpty { model.problems.append("damage without rot: \(opened.report.damage)") }
-            if opened.report.cursorsLost { model.problems.append("the cursors were lost") }
+            model.check(opened.report.damage.isEmpty, "damage without rot: \(opened.report.damage)")
+            model.check(!opened.report.cursorsLost, "the cursors were lost")
             model.verify(log)
             for (name, cursor) in log.cursors {
                 model.check(
-                    (cursors[name] ?? .zero) >= cursor, "cursor \(name) came back at \(cursor), beyond where it was set")
+                    (cursors[name] ?? .zero) >= cursor, "cursor \(name) came back at \(cursor), beyond where it was set"
+                )
             }
             let appenders = (0..<Int.random(in: 1...3, using: &random)).map { _ in TestAppender(log) }
             var position = log.start
@@ -55,7 +56,7 @@ import Testing
                 case 0..<50:
                     let entry = nextEntry
                     nextEntry += 1
-                    try? appenders.randomElement(using: &random)!.appendEntry(
+                    try? random.pick(appenders).appendEntry(
                         entry, count: Int.random(in: 1...4, using: &random),
                         filler: Int.random(in: 0...(random.chance(5) ? 3000 : 150), using: &random))
                 case 50..<75:
@@ -75,7 +76,7 @@ import Testing
                     }
                     model.check(losses(pieces).isEmpty, "lost without rot")
                 case 92..<97:
-                    let name = ["a", "b"].randomElement(using: &random)!
+                    let name = random.pick(["a", "b"])
                     let cursor = max(position, log.cursor(name) ?? .zero, cursors[name] ?? .zero)
                     guard cursor <= log.durableEnd else { break }
                     if log.setCursor(name, to: cursor) {
@@ -87,7 +88,7 @@ import Testing
                 case 97:
                     // A disk fault that poisons the log, in one call.
                     if random.chance(30) {
-                        let victim: FileError.Operation = [.write, .sync, .rename, .syncFolder].randomElement(using: &random)!
+                        let victim = random.pick([FileError.Operation.write, .sync, .rename, .syncFolder])
                         disk.fail { operation, _ in operation == victim ? EIO : nil }
                         log.writePending()
                         disk.fail(nil)
@@ -95,7 +96,7 @@ import Testing
                 case 98:
                     disk.disk.withLock { $0.capacity = .max }
                 default:
-                    appenders.randomElement(using: &random)!.appender.cancelEntry()
+                    random.pick(appenders).appender.cancelEntry()
                 }
                 for appender in appenders { model.settle(appender) }
             }

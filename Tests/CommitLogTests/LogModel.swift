@@ -144,7 +144,7 @@ struct LogModel {
         for (completion, durableEnd) in appender.takeCompletions() {
             switch completion {
             case .durable(let first, let count):
-                check(durableEnd <= first, "the durable end \(durableEnd) was public before record \(first) was completed")
+                check(durableEnd <= first, "\(durableEnd) was public before record \(first) was completed")
                 for place in 0..<count { learn(first.advanced(by: place), appender.waiting[place]) }
                 appender.waiting.removeFirst(count)
             case .failed(let error, let count):

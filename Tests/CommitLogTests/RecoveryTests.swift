@@ -29,15 +29,15 @@ import Testing
     }
 
     /// Where the record's text lies in the segment.
-    private func place(of number: Int, in name: String) -> Int? {
+    private func find(_ number: Int, in name: String) -> Int? {
         guard let content = disk.content(name) else { return nil }
         let wanted = Array("record \(number) ".utf8)
         return content.indices.first { content[$0...].starts(with: wanted) }
     }
 
     private func flip(_ number: Int, delta: Int = 0) throws {
-        let name = try #require(disk.segmentNames.last { place(of: number, in: $0) != nil })
-        let place = try #require(place(of: number, in: name))
+        let name = try #require(disk.segmentNames.last { find(number, in: $0) != nil })
+        let place = try #require(find(number, in: name))
         disk.corrupt(name) { $0[place + delta] ^= 4 }
     }
 
@@ -143,17 +143,15 @@ import Testing
         let appender = log.makeAppender { _ in }
         try appender.append(text: "next")
         log.writePending()
-        for log in [log, try reopen()] {
+        func check(_ log: CommitLog) throws {
             let pieces = try readAll(log, from: .zero)
             #expect(losses(pieces).map(\.lost) == [Offset(15)..<Offset(20)])
             #expect(texts(pieces) == (0..<15).map { Self.text($0) } + ["next"])
             #expect(records(pieces).last?.view.offset == Offset(20))
         }
-    }
-
-    private func reopen() throws -> CommitLog {
+        try check(log)
         disk.killProcess()
-        return try open(disk, .driven(segmentBytes: 65536)).log
+        try check(open(disk, .driven(segmentBytes: 65536)).log)
     }
 
     @Test func `a missing segment is reported as exactly its records`() throws {
@@ -247,7 +245,7 @@ import Testing
         try flip(8)
         try flip(9)
         let name = disk.segmentNames[0]
-        let cut = try #require(place(of: 6, in: name))
+        let cut = try #require(find(6, in: name))
         disk.corrupt(name) { $0.removeLast($0.count - cut) }
         let (again, report) = try open(disk, .driven(segmentBytes: 65536))
         #expect(again.durableEnd == Offset(6))

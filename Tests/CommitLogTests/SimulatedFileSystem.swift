@@ -21,6 +21,10 @@ struct SplitMix: RandomNumberGenerator {
         return value ^ (value >> 31)
     }
 
+    mutating func pick<Item>(_ items: [Item]) -> Item {
+        items[Int.random(in: items.indices, using: &self)]
+    }
+
     mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &self) < percent
     }
@@ -192,9 +196,10 @@ final class SimulatedFileSystem: FileSystem {
     /// Changes what is stored, as rot does.
     func corrupt(_ name: String, _ change: (inout [UInt8]) -> Void) {
         disk.withLock { disk in
-            guard let number = disk.names[name] else { return }
-            change(&disk.inodes[number]!.cache)
-            disk.inodes[number]!.durable = disk.inodes[number]!.cache
+            guard let number = disk.names[name], var inode = disk.inodes[number] else { return }
+            change(&inode.cache)
+            inode.durable = inode.cache
+            disk.inodes[number] = inode
         }
     }
 
@@ -435,9 +440,11 @@ final class SimulatedFileSystem: FileSystem {
     }
 
     private static func record(_ change: Change, _ number: Int, _ disk: inout Disk) {
-        guard disk.inodes[number] != nil else { return }
-        apply(change, to: &disk.inodes[number]!.cache)
-        disk.inodes[number]!.unsynced.append(change)
+        // Taken out and put back, so that the content is changed in place and not copied.
+        guard var inode = disk.inodes.removeValue(forKey: number) else { return }
+        apply(change, to: &inode.cache)
+        inode.unsynced.append(change)
+        disk.inodes[number] = inode
     }
 
     fileprivate func unlock(_ name: String, life: Int) {

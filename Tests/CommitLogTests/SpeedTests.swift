@@ -61,7 +61,9 @@ import Testing
             var sent = 0
             while sent * recordBytes < total {
                 for _ in 0..<perGroup {
-                    try appender.append(kind: .points, replicaSet: 0, bodyBytes: recordBytes) { $0.copyBytes(from: body) }
+                    try appender.append(kind: .points, replicaSet: 0, bodyBytes: recordBytes) {
+                        $0.copyBytes(from: body)
+                    }
                 }
                 sent += perGroup
                 let wanted = sent

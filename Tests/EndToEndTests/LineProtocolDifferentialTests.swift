@@ -69,7 +69,8 @@ struct LineProtocolDifferentialTests {
     @Test(
         "a line that makes InfluxDB fail a whole request, or crash, is refused before it reaches a node",
         arguments: [
-            "m a\\\\=\"x=,b=1\" 5", "m a\\\\=\"b=xyz\" 5", "m a\\\\=\"b=12\" 5", "m a\\\\=\"b=1,c=2\" 5", "m a\\\\=\"b=\" 5",
+            "m a\\\\=\"x=,b=1\" 5", "m a\\\\=\"b=xyz\" 5", "m a\\\\=\"b=12\" 5", "m a\\\\=\"b=1,c=2\" 5",
+            "m a\\\\=\"b=\" 5",
         ])
     func harmfulLines(_ line: String) async throws {
         let result = Comparison.scan(Array(line.utf8), precision: .nanoseconds, arrivalTime: 0)
@@ -247,7 +248,8 @@ private struct Comparison {
     private func compareStored(_ windows: [(from: Int64, through: Int64)], _ round: String) async throws {
         // Measurements with hundreds of tags are asked for by themselves: each series lists the tags of all.
         let queries = [
-            "SHOW SERIES", "SHOW FIELD KEYS", "SELECT * FROM /^([^m]|m$|m[^a])/ GROUP BY *", "SELECT * FROM /^many/ GROUP BY *",
+            "SHOW SERIES", "SHOW FIELD KEYS", "SELECT * FROM /^([^m]|m$|m[^a])/ GROUP BY *",
+            "SELECT * FROM /^many/ GROUP BY *",
         ]
         for query in queries {
             let fromRaw = try await node.client.query(query, db: raw)

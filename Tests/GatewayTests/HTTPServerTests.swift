@@ -49,7 +49,8 @@ struct HTTPServerTests {
         try TestServer.run { server in
             let client = try server.client()
             client.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
-            let ping = Array("GET /ping HTTP/1.1\r\nHost: a\r\nX-Pad: \(String(repeating: "x", count: 900))\r\n\r\n".utf8)
+            let ping = Array(
+                "GET /ping HTTP/1.1\r\nHost: a\r\nX-Pad: \(String(repeating: "x", count: 900))\r\n\r\n".utf8)
             let sent = client.sendUntilFull(ping, atMost: 64 << 20)
             #expect(sent < 32 << 20, "the kernel's buffers are the limit")
         }
@@ -59,7 +60,8 @@ struct HTTPServerTests {
     func byteByByte() throws {
         try TestServer.run { server in
             let client = try server.client()
-            let request = "POST /echo?a=b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n"
+            let request =
+                "POST /echo?a=b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n"
             for _ in 0..<2 {
                 for byte in request.utf8 {
                     client.send(bytes: [byte])
@@ -262,7 +264,8 @@ struct HTTPServerTests {
 
     // MARK: Clients that leave
 
-    @Test("A3 an endpoint hears that its client left, in the middle of a wait and of a stream", arguments: [true, false])
+    @Test(
+        "A3 an endpoint hears that its client left, in the middle of a wait and of a stream", arguments: [true, false])
     func clientLeaves(withReset: Bool) throws {
         try TestServer.run { server in
             let waiting = try server.client()
@@ -288,7 +291,8 @@ struct HTTPServerTests {
     func halfClose() throws {
         try TestServer.run { server in
             let client = try server.client()
-            client.send("POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.send(
+                "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
             client.closeOutput()
             eventually { server.log.count("input closed /hold") == 1 }
             let other = try server.client()
@@ -313,7 +317,7 @@ struct HTTPServerTests {
             #expect(answer.status == 400)
             #expect(answer.body == "{\"error\":\"unexpected EOF\"}\n")
             #expect(client.readToEnd() == "")
-            #expect(server.log.count("left /echo") == 1)
+            eventually { server.log.count("left /echo") == 1 }
             #expect(server.log.count("end /echo") == 0)
         }
     }
@@ -349,7 +353,7 @@ struct HTTPServerTests {
             #expect(answer.status == 408)
             #expect(answer.header("content-type") == "application/json")
             #expect(answer.header("connection") == "close")
-            #expect(server.log.count("left /echo") == 1)
+            eventually { server.log.count("left /echo") == 1 }
             #expect(server.log.count("left /paused") == 0)
         }
     }
@@ -384,7 +388,7 @@ struct HTTPServerTests {
             let slow = try RawClient(port: server.port, receiveBuffer: 64 << 10)
             slow.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
             eventually {
-                slow.skip(2 << 20)
+                slow.skip(16 << 10)
                 return server.log.count("left /stream") == 1
             }
             #expect(stuck.countToEnd() < 64 << 20)
@@ -503,7 +507,9 @@ struct HTTPServerTests {
         "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
     ]
 
-    @Test("I6 a request whose length can be read in two ways is refused, and nothing after it is read", arguments: smuggling)
+    @Test(
+        "I6 a request whose length can be read in two ways is refused, and nothing after it is read",
+        arguments: smuggling)
     func smuggled(rest: String) throws {
         try TestServer.run { server in
             let client = try server.client()
@@ -521,8 +527,11 @@ struct HTTPServerTests {
     func noise() throws {
         try TestServer.run(.impatient) { server in
             var random = SplitMix(seed: 42)
-            let seeds = Self.notHTTP.map(\.0) + Self.smuggling.map { "POST /echo HTTP/1.1\r\nHost: a\r\n\($0)" }
-                + ["POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /ping HTTP/1.1\r\nHost: a\r\n\r\n"]
+            let seeds =
+                Self.notHTTP.map(\.0) + Self.smuggling.map { "POST /echo HTTP/1.1\r\nHost: a\r\n\($0)" }
+                + [
+                    "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /ping HTTP/1.1\r\nHost: a\r\n\r\n"
+                ]
             for _ in 0..<500 {
                 var bytes = Array((seeds.randomElement(using: &random) ?? "").utf8)
                 for _ in 0..<Int.random(in: 1...4, using: &random) {

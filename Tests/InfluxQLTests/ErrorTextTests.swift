@@ -347,3 +347,58 @@ func aFailureWithoutAPosition() {
     #expect(ParseFailure(reason: "no").message == "error parsing query: no")
     #expect(ParseFailure(reason: "no", line: 2, character: 3).message == "error parsing query: no at line 2, char 3")
 }
+
+@Test(
+    "A regular expression that Go does not compile is refused in Go's words",
+    arguments: [
+        ("(", "missing closing ): `(`"), ("a)b", "unexpected ): `a)b`"),
+        ("*", "missing argument to repetition operator: `*`"),
+        ("a|*?", "missing argument to repetition operator: `*?`"), ("a**", "invalid nested repetition operator: `**`"),
+        ("a+?+", "invalid nested repetition operator: `+?+`"), ("a{1001}", "invalid repeat count: `{1001}`"),
+        ("a{5,2}", "invalid repeat count: `{5,2}`"), ("[a", "missing closing ]: `[a`"),
+        ("[]", "missing closing ]: `[]`"),
+        ("[z-a]", "invalid character class range: `z-a`"), ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
+        ("[i-\\12]", "invalid character class range: `i-\\12`"), ("\\8", "invalid escape sequence: `\\8`"),
+        ("\\E", "invalid escape sequence: `\\E`"), ("\\xg1", "invalid escape sequence: `\\xg1`"),
+        ("(?!a)", "invalid or unsupported Perl syntax: `(?!`"),
+        ("(?i-)", "invalid or unsupported Perl syntax: `(?i-)`"),
+        ("(?P<n", "invalid named capture: `(?P<n`"), ("(?P<>a)", "invalid named capture: `(?P<>`"),
+        ("\\pX", "invalid character class range: `\\pX`"),
+    ])
+func aWrongRegularExpressionIsRefused(_ pattern: String, _ complaint: String) {
+    #expect(RegexSyntax.complaint(about: pattern) == "error parsing regexp: " + complaint)
+}
+
+@Test(
+    "A regular expression that Go compiles is taken",
+    arguments: [
+        "", "a|b|", "^(web|db)[0-9]+\\.example$", "()", "(|a)*", "^*", "a{2}b{1,}c{1,3}?", "a{,3}", "a{01}", "{", "}",
+        "]", "[]a]",
+        "[^]a-]", "[a\\d-]", "[[:alpha:][:^digit:]_]", "[\\pL\\d]", "\\p{Greek}\\PN", "\\Q*(\\E+", "\\Qabc",
+        "\\x41\\x{1F600}",
+        "\\012\\12\\0", "(?i)a(?s-m:b)", "(?P<name_1>a)", "(?:a)", "\\A\\b\\B\\z", "é+", "[é-ü]", "\\.\\_\\-", "a*?",
+        "(a+)+",
+    ])
+func aRegularExpressionIsTaken(_ pattern: String) {
+    #expect(RegexSyntax.complaint(about: pattern) == nil)
+}
+
+@Test(
+    "A bound parameter is an error in a request that has no parameters",
+    arguments: [
+        ("SELECT v FROM a WHERE b = $x", "missing parameter: x"), ("SELECT $\"b c\" FROM a", "missing parameter: b c"),
+        ("DROP DATABASE $x", "found $x, expected identifier at line 1, char 15"),
+        ("SELECT v FROM a WHERE b =~ $x", "found $x, expected regex at line 1, char 28"),
+        ("SELECT v FROM a LIMIT $x", "found $x, expected integer at line 1, char 23"),
+    ])
+func aParameterWithoutAValue(_ text: String, _ message: String) {
+    guard case .unrecognised(let failure) = Parsed(text, hasParameters: false) else {
+        Issue.record("accepted: \(text)")
+        return
+    }
+    #expect(failure.message == "error parsing query: " + message)
+    guard case .statements = Parsed(text) else {
+        Issue.record("refused: \(text)")
+        return
+    }
+}

@@ -19,7 +19,8 @@ private struct Hostile {
     }
 
     private static let good = [
-        "cpu,host=a,region=b usage=1.5,idle=2i 1700000000000000000", "m v=1", "m v=\"a\nb\",w=t 5", "m\\ x,t=a\\,b v=\"q\\\"\" -7",
+        "cpu,host=a,region=b usage=1.5,idle=2i 1700000000000000000", "m v=1", "m v=\"a\nb\",w=t 5",
+        "m\\ x,t=a\\,b v=\"q\\\"\" -7",
         "m,b=1,a=2 v=1 5", "# a comment", "", "m v=\"x\"\\", " m=a\"b v=1 ", "m v=1e5,w=-0.25,x=FALSE 12  ",
     ].map { Array($0.utf8) }
     private static let bytes = Array("  ,,==\"\"\\\\\n\n\t\r\0#m1vtai.e-".utf8) + [0xFF, 0xC3]
@@ -61,8 +62,12 @@ struct ScannerPropertyTests {
             // Byte by byte: no line is ever complete when it is first seen, so none takes the fast path.
             #expect(outcome(Scan(pieces: body.map { [$0] } + [[]])) == outcome(whole), "\(body)")
             let cut = hostile.below(body.count + 1)
-            #expect(outcome(Scan(pieces: [Array(body[..<cut]), Array(body[cut...])])) == outcome(whole), "\(body) at \(cut)")
-            #expect(outcome(Scan(pieces: [Array(body[..<cut]), [], Array(body[cut...])], budget: 3)) == outcome(whole), "\(body)")
+            #expect(
+                outcome(Scan(pieces: [Array(body[..<cut]), Array(body[cut...])])) == outcome(whole), "\(body) at \(cut)"
+            )
+            #expect(
+                outcome(Scan(pieces: [Array(body[..<cut]), [], Array(body[cut...])], budget: 3)) == outcome(whole),
+                "\(body)")
         }
     }
 

@@ -66,6 +66,18 @@ struct DeadLetterTests {
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
     }
 
+    @Test("a damaged index is set aside and begun anew")
+    func damaged() throws {
+        let path = folder.path + "/control.sqlite"
+        try String(repeating: "this is no database ", count: 500).write(toFile: path, atomically: true, encoding: .utf8)
+        let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let index = try DeadLetterIndex.openOrReplace(dataDirectory: folder.path, keptPerReason: 10, logger: silent)
+        try index.store([refusal(at: 20, line: "cpu v=1i 1")])
+        #expect(index.total == 1)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(names.contains { $0.hasPrefix("control.sqlite.damaged-") })
+    }
+
     @Test("a folder without an index says so")
     func noIndex() {
         let error = #expect(throws: ServingError.self) { try DeadLetterIndex(readingFrom: "/nonexistent") }

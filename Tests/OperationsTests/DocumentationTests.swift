@@ -14,7 +14,9 @@ struct DocumentationTests {
 
     /// The code blocks of one language.
     private func blocks(_ language: String, in text: String) -> [String] {
-        text.components(separatedBy: "```" + language + "\n").dropFirst().compactMap { $0.components(separatedBy: "\n```").first }
+        text.components(separatedBy: "```" + language + "\n").dropFirst().compactMap {
+            $0.components(separatedBy: "\n```").first
+        }
     }
 
     private func load(_ text: String, name: String) -> LoadedConfiguration {

@@ -5,7 +5,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 // CRC32C (Castagnoli) of `length` bytes, continuing `crc` (0 to begin). Instructions of SSE4.2 or ARMv8 where
 // the processor has them, tables elsewhere.
@@ -15,9 +14,6 @@ uint32_t cplatform_crc32c_portable(uint32_t crc, const void *bytes, size_t lengt
 
 // fallocate(2), mode 0. Returns 0 or an errno.
 int cplatform_allocate(int fd, uint64_t length);
-
-// preadv2(2) with RWF_NOWAIT: bytes read from the page cache, or -1 and errno (EAGAIN: it would have to wait).
-ssize_t cplatform_read_cached(int fd, void *bytes, size_t length, uint64_t position);
 
 // Names the calling thread (at most 15 bytes), for `top -H` and debuggers.
 void cplatform_name_thread(const char *name);

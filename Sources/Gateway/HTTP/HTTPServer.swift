@@ -113,12 +113,15 @@ package final class HTTPServer: Sendable {
                 let eventLoop = bound.eventLoop
                 let emptied = bound.value.drain()
                 let result = eventLoop.makePromise(of: Int.self)
+                // Cutting empties the loop too, so the number must be known before.
+                var cut = 0
                 let limit = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-                    result.succeed(bound.value.cutAll())
+                    cut = bound.value.connectionCount
+                    bound.value.cutAll()
                 }
-                emptied.whenSuccess {
+                emptied.assumeIsolated().whenSuccess {
                     limit.cancel()
-                    result.succeed(0)
+                    result.succeed(cut)
                 }
                 return result.futureResult
             }

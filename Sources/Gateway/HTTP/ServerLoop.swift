@@ -120,12 +120,11 @@ final class ServerLoop {
         return promise.futureResult
     }
 
-    /// - Returns: How many connections had to be cut.
-    func cutAll() -> Int {
-        let rest = Array(connections.values)
-        for connection in rest {
+    var connectionCount: Int { connections.count }
+
+    func cutAll() {
+        for connection in Array(connections.values) {
             connection.cut()
         }
-        return rest.count
     }
 }

@@ -5,7 +5,7 @@ package struct DeadLetter: Codable, Equatable, Sendable {
     package var id: Int64
     /// Of the record that held the line.
     package var offset: Int64
-    /// Within the record, from 1.
+    /// Within the record, from 0.
     package var lineNumber: Int
     package var node: String
     package var database: String

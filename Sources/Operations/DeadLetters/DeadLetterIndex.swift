@@ -2,6 +2,7 @@
 // without loss as long as the log still holds them. SQLite, in data_dir/control.sqlite.
 import Foundation
 import GRDB
+import Logging
 import Synchronization
 
 /// Refusals of one record in the commit log.
@@ -50,6 +51,25 @@ package final class DeadLetterIndex: Sendable {
         database = queue
         self.keptPerReason = keptPerReason
         cachedTotal.store(try queue.read(Self.readTotal), ordering: .relaxed)
+    }
+
+    /// As `init`, but a file that is no intact database is set aside first: the gateway must not wait for it, and what the
+    /// log still holds is found again.
+    package static func openOrReplace(dataDirectory: String, keptPerReason: Int, logger: Logger) throws
+        -> DeadLetterIndex
+    {
+        do {
+            return try DeadLetterIndex(dataDirectory: dataDirectory, keptPerReason: keptPerReason)
+        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+            let path = path(in: dataDirectory)
+            let aside = path + ".damaged-\(Int(Date.now.timeIntervalSince1970))"
+            try FileManager.default.moveItem(atPath: path, toPath: aside)
+            for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+            logger.error(
+                "the index of dead letters was damaged and is begun anew; older dead letters are only in the old file",
+                metadata: ["old_file": "\(aside)", "error": "\(error)"])
+            return try DeadLetterIndex(dataDirectory: dataDirectory, keptPerReason: keptPerReason)
+        }
     }
 
     /// Reads the index of a gateway that is stopped.

@@ -13,6 +13,7 @@ package struct Demo: Service {
 
     /// - Parameter once: end after the show instead of staying up.
     package static func run(once: Bool) async throws {
+        StopSignals.listen()
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: Demo(staysUp: !once), successTerminationBehavior: .gracefullyShutdownGroup)],
@@ -170,8 +171,9 @@ package struct Demo: Service {
                 group.addTask { try await reviveForever(node, gateway) }
             }
             group.addTask {
-                await gateway.process.waitForExit()
-                try Task.checkCancellation()
+                while gateway.process.isRunning {
+                    try await Task.sleep(for: .milliseconds(200))
+                }
                 throw ServingError("the gateway has ended", advice: "start the demo again")
             }
             try await group.next()

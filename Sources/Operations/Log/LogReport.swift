@@ -8,7 +8,8 @@ package struct LogReport {
 
     /// - Parameter dataDirectory: a gateway's data folder, or the log's own folder in it.
     package init(dataDirectory: String) throws {
-        let folder = FileManager.default.fileExists(atPath: dataDirectory + "/log") ? dataDirectory + "/log" : dataDirectory
+        let folder =
+            FileManager.default.fileExists(atPath: dataDirectory + "/log") ? dataDirectory + "/log" : dataDirectory
         do {
             inspection = try LogInspection(directory: folder)
         } catch {
@@ -39,10 +40,12 @@ package struct LogReport {
 
     package var info: Info {
         Info(
-            id: "\(inspection.id)", epoch: inspection.epoch, start: inspection.start.rawValue, end: inspection.end.rawValue,
+            id: "\(inspection.id)", epoch: inspection.epoch, start: inspection.start.rawValue,
+            end: inspection.end.rawValue,
             closedCleanly: inspection.closedCleanly, cursors: inspection.cursors.mapValues(\.rawValue),
             segments: inspection.segments.map {
-                Info.Segment(path: $0.path, base: $0.base.rawValue, end: $0.end.rawValue, bytes: $0.bytes, epoch: $0.epoch)
+                Info.Segment(
+                    path: $0.path, base: $0.base.rawValue, end: $0.end.rawValue, bytes: $0.bytes, epoch: $0.epoch)
             },
             damage: inspection.damage.map(\.description)
         )

@@ -14,8 +14,14 @@ package final class GatewayDataPlane: DataPlane {
     private let failure = FailureSignal()
 
     package static func start(configuration: Configuration, logger: Logger) async throws -> any DataPlane {
+        try await start(configuration: configuration, logger: logger, fileSystem: PosixFileSystem())
+    }
+
+    package static func start(
+        configuration: Configuration, logger: Logger, fileSystem: any FileSystem
+    ) async throws -> any DataPlane {
         let settings = try GatewaySettings(configuration)
-        let server = try await GatewayServer.start(settings: settings, logger: logger)
+        let server = try await GatewayServer.start(settings: settings, fileSystem: fileSystem, logger: logger)
         Self.report(server.recovery, to: logger)
         return GatewayDataPlane(server: server, configuration: configuration)
     }

@@ -6,12 +6,13 @@ import ServiceLifecycle
 package enum Serve {
     /// Returns after a graceful stop (SIGTERM, SIGINT); throws what ended the process otherwise.
     package static func run(
-        configuration: Configuration, logger: Logger,
+        configuration: Configuration, logger: Logger, stopsOnSignals: Bool = true,
         startDataPlane: (Configuration, Logger) async throws -> any DataPlane
     ) async throws {
+        if stopsOnSignals { StopSignals.listen() }
         try prepare(dataDirectory: configuration.dataDirectory)
-        let index = try DeadLetterIndex(
-            dataDirectory: configuration.dataDirectory, keptPerReason: configuration.limits.deadLetters)
+        let index = try DeadLetterIndex.openOrReplace(
+            dataDirectory: configuration.dataDirectory, keptPerReason: configuration.limits.deadLetters, logger: logger)
         let dataPlane = try await startDataPlane(configuration, logger)
         let admin = AdminServer(
             configuration: configuration, control: dataPlane, deadLetters: index, logger: logger,
@@ -25,8 +26,8 @@ package enum Serve {
                     ])
             })
         let follower = DeadLetterFollower(source: dataPlane, index: index, logger: logger)
-        // Stopped in reverse order: clients first, the operator's view last.
-        let services: [any Service] = [admin, follower, DataPlaneService(dataPlane: dataPlane)]
+        // Stopped in reverse order: the index while the log is open, then the clients, the operator's view last.
+        let services: [any Service] = [admin, DataPlaneService(dataPlane: dataPlane), follower]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { service in
@@ -34,7 +35,7 @@ package enum Serve {
                         service: service, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .cancelGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint],
+                gracefulShutdownSignals: stopsOnSignals ? [.sigterm, .sigint] : [],
                 logger: Logger(label: "sluice.lifecycle") { _ in SwiftLogNoOpLogHandler() }))
         do {
             try await group.run()
