@@ -75,10 +75,10 @@ let full: [Target] = [
     ),
     .target(name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
-    tests("ReplicationTests", ["Replication", "TestSupport", nioEmbedded]),
-    tests("QueryingTests", ["Querying", "TestSupport"]),
+    tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
+    tests("QueryingTests", ["Querying", "Cluster", "InfluxQL"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
-    tests("GatewayTests", ["Gateway", "TestSupport", nioCore, nioPosix, nioEmbedded]),
+    tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
     tests("OperationsTests", ["Operations", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]

@@ -71,5 +71,6 @@ package struct GatewaySettings: Sendable {
         self.log = log
         // A request that was handed to a lane is never given up for want of a connection.
         deliveryPool.acquireTimeout = nil
+        deliveryPool.maximumWaiting = 1 << 20
     }
 }

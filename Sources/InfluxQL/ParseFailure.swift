@@ -131,7 +131,7 @@ extension Lexer {
     private static func folded(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
 
     /// The pattern of a regex as it is compiled: without the backslashes before slashes.
-    func pattern(of token: Token) -> String {
+    package func pattern(of token: Token) -> String {
         var plain: [UInt8] = []
         var at = token.contentStart
         while at < token.end - 1 {

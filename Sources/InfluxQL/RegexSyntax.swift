@@ -4,7 +4,7 @@
 /// The syntax of Go's `regexp` package (RE2), checked in one pass without building anything.
 ///
 /// Left to the nodes: names in `\p{...}`, and the sizes of nested repetitions.
-struct RegexSyntax {
+package struct RegexSyntax {
     private let pattern: [Unicode.Scalar]
     private var at = 0
     /// Per open group, and at the bottom for the whole: whether something stands there that can be repeated.
@@ -15,7 +15,7 @@ struct RegexSyntax {
     }
 
     /// What Go has against `pattern`; nil if it compiles.
-    static func complaint(about pattern: String) -> String? {
+    package static func complaint(about pattern: String) -> String? {
         var syntax = RegexSyntax(pattern: Array(pattern.unicodeScalars))
         do throws(Failure) {
             try syntax.check()

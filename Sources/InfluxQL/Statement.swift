@@ -49,6 +49,12 @@ package struct MeasurementReference: Hashable, Sendable {
     package var database: Name?
     package var retentionPolicy: Name?
     package var measurement: Target
+
+    package init(database: Name? = nil, retentionPolicy: Name? = nil, measurement: Target) {
+        self.database = database
+        self.retentionPolicy = retentionPolicy
+        self.measurement = measurement
+    }
 }
 
 /// A call of `now()`.

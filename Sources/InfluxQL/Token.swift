@@ -71,7 +71,7 @@ package struct Token: Equatable, Sendable {
 
 extension Token.Kind {
     /// How InfluxDB names a token without text of its own in `found X`.
-    var symbol: String {
+    package var symbol: String {
         switch self {
         case .endOfText: "EOF"
         case .identifier: "IDENT"

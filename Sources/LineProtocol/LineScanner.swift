@@ -28,8 +28,10 @@ package struct LineScanner: Sendable {
 
     /// Bytes to scan before an event loop should look after others.
     package static let defaultBudget = 256 * 1024
-    /// Bytes of bad lines that are echoed.
+    /// Bytes of errors that are kept.
     package static let defaultMaximumErrorBytes = 1024 * 1024
+    /// What an error takes besides the text of its line, roughly, in the message as in memory. Bytes.
+    private static let errorOverhead = 64
 
     package private(set) var result: ScanResult
 
@@ -45,7 +47,7 @@ package struct LineScanner: Sendable {
     /// - Parameters:
     ///   - precision: The unit of the timestamps in the body.
     ///   - arrivalTime: The time for points that have none, in units of `precision`; see `Precision.truncate`.
-    ///   - maximumErrorBytes: How many bytes of bad lines `result.errors` may hold.
+    ///   - maximumErrorBytes: How many bytes `result.errors` may hold, roughly.
     package init(
         precision: Precision, arrivalTime: Int64, maximumErrorBytes: Int = LineScanner.defaultMaximumErrorBytes
     ) {
@@ -174,7 +176,7 @@ package struct LineScanner: Sendable {
         result.badLines += 1
         guard remainingErrorBytes > 0 else { return }
         let echoed = min(line.count, remainingErrorBytes)
-        remainingErrorBytes -= echoed + 1
+        remainingErrorBytes -= echoed + LineScanner.errorOverhead
         let text = Array(UnsafeBufferPointer(start: bytes + line.lowerBound, count: echoed))
         result.errors.append(
             LineError(range: line, line: text, isTruncated: echoed < line.count, reason: reason))

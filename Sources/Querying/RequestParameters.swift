@@ -125,7 +125,7 @@ package struct RequestParameters: Sendable {
     }
 }
 
-enum PercentEncoding {
+package enum PercentEncoding {
     /// `%XX` and `+` decoded; nil if a `%` is not followed by two hexadecimal digits.
     static func decoded(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
@@ -151,7 +151,7 @@ enum PercentEncoding {
     }
 
     /// Leaves letters, digits and `-_.~`, writes a space as `+`, all else as `%XX`.
-    static func append(_ bytes: [UInt8], to result: inout [UInt8]) {
+    package static func append(_ bytes: [UInt8], to result: inout [UInt8]) {
         let digits = Array("0123456789ABCDEF".utf8)
         for byte in bytes {
             switch byte {

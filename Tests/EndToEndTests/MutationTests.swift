@@ -162,7 +162,10 @@ extension EndToEnd {
             }
         }
 
-        @Test("A11 a thousand agents that restart and CREATE DATABASE do not write a thousand records")
+        @Test(
+            "A11 a thousand agents that restart and CREATE DATABASE do not write a thousand records",
+            .disabled("needs the catalogue, which comes with a later issue")
+        )
         func knownDatabases() async throws {
             try await TestCluster.run { cluster in
                 let end = try await cluster.gateway.status().log.durableEnd

@@ -378,6 +378,24 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("the first connection after a time without any is not taken for an old one")
+    func clockRestarts() throws {
+        var limits = ServerLimits.impatient
+        limits.idleTimeout = .milliseconds(200)
+        try TestServer.run(limits) { server in
+            try server.client().close()
+            eventually {
+                server.figures.connectionsTotal.load(ordering: .relaxed) == 1
+                    && server.figures.connectionsOpen.load(ordering: .relaxed) == 0
+            }
+            let later = NIODeadline.now() + .milliseconds(400)
+            eventually { NIODeadline.now() > later }
+            let opened = NIODeadline.now()
+            #expect(try server.client().readToEnd() == "")
+            #expect(NIODeadline.now() - opened > .milliseconds(150))
+        }
+    }
+
     @Test("I8 a client that takes nothing is cut off; one that reads slowly is not")
     func slowReader() throws {
         var limits = ServerLimits.impatient

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import InfluxQL
+import InfluxQL
 
 private let verbs = "SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL"
 private let shown =

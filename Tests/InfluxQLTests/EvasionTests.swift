@@ -3,7 +3,7 @@
 import Glibc
 import Testing
 
-@testable import InfluxQL
+import InfluxQL
 
 /// The kinds in a text, nil if it is refused.
 private func kinds(_ text: String) -> [StatementKind]? {

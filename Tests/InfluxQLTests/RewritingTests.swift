@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import InfluxQL
+import InfluxQL
 
 private let moment: Int64 = 1_795_217_070_123_456_789
 private let literal = "'2026-11-20T23:24:30.123456789Z'"

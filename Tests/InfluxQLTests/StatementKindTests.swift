@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import InfluxQL
+import InfluxQL
 
 private let spellings: [(StatementKind, [String])] = [
     (

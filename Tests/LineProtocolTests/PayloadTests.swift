@@ -104,7 +104,7 @@ struct PayloadTests {
     @Test("L17 errors are bounded in bytes; what does not fit is still counted")
     func errorsAreBounded() {
         let body = Array(String(repeating: "bad\n", count: 1000).utf8)
-        let scan = Scan(body, maximumErrorBytes: 40)
+        let scan = Scan(body, maximumErrorBytes: 10 * (64 + 3))
         #expect(scan.result.badLines == 1000)
         #expect(scan.result.errors.count == 10)
         #expect(scan.result.failureMessage.hasSuffix("unable to parse 'bad': missing fields\n... and 990 more lines"))

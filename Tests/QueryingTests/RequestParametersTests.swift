@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@testable import Querying
+import Querying
 
 private let urlencoded = "application/x-www-form-urlencoded"
 private let multipart = "multipart/form-data; boundary=B"

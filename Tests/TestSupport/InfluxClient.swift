@@ -103,7 +103,7 @@ package struct InfluxClient: Sendable {
         headers: [(String, String)] = []
     ) async throws -> Reply {
         var all = parameters
-        all["db"] = db
+        if let db { all["db"] = db }
         return try await send(.post, Self.target("/write", all), headers: headers, body: .bytes(Array(lines.utf8)))
     }
 
@@ -119,7 +119,7 @@ package struct InfluxClient: Sendable {
     ) async throws -> Reply {
         var all = parameters
         all["q"] = q
-        all["db"] = db
+        if let db { all["db"] = db }
         return try await send(method, Self.target("/query", all), headers: headers)
     }
 

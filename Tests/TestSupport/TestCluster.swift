@@ -36,7 +36,9 @@ package struct TestCluster: Sendable {
                 throw TestFailure("the gateway ended: \(status)")
             }
         } catch {
-            let logs = ([gateway.log] + nodes.map { $0.process?.log(lastLines: 15) ?? "" }).joined(separator: "\n")
+            // A node that runs has little to say; one that ended says why.
+            let ended = nodes.compactMap(\.process).filter { !$0.isRunning }.map { $0.log(lastLines: 15) }
+            let logs = ([gateway.log] + ended).joined(separator: "\n")
             try? await cluster.end()
             throw TestFailure("\(error)\n\(logs)")
         }

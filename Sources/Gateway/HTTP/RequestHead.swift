@@ -50,27 +50,27 @@ package struct RequestHead: Sendable {
         var upgrade = false
         for (name, value) in head.headers {
             switch name.utf8.count {
-            case 4 where name.lowercased() == "host":
+            case 4 where name.isHeader("host"):
                 hosts += 1
-            case 6 where name.lowercased() == "expect":
+            case 6 where name.isHeader("expect"):
                 guard value.lowercased() == "100-continue" else {
                     throw .unsupportedExpectation
                 }
                 expectsContinue = !isHTTP10
-            case 6 where name.lowercased() == "origin":
+            case 6 where name.isHeader("origin"):
                 origin = value
-            case 7 where name.lowercased() == "upgrade":
+            case 7 where name.isHeader("upgrade"):
                 upgrade = true
-            case 10 where name.lowercased() == "request-id":
+            case 10 where name.isHeader("request-id"):
                 otherRequestID = value
-            case 12 where name.lowercased() == "x-request-id":
+            case 12 where name.isHeader("x-request-id"):
                 requestID = requestID ?? value
-            case 14 where name.lowercased() == "content-length":
+            case 14 where name.isHeader("content-length"):
                 guard let length = Self.contentLength(value), contentLength == nil || contentLength == length else {
                     throw .malformed
                 }
                 contentLength = length
-            case 17 where name.lowercased() == "transfer-encoding":
+            case 17 where name.isHeader("transfer-encoding"):
                 guard value.lowercased() == "chunked", !isChunked, !isHTTP10 else {
                     throw .unsupportedTransferEncoding
                 }
@@ -143,5 +143,23 @@ package struct RequestHead: Sendable {
         case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
         default: false
         }
+    }
+}
+
+extension String {
+    /// Compares a header's name without regard to case and without making a copy.
+    fileprivate func isHeader(_ lowercased: StaticString) -> Bool {
+        var position = lowercased.utf8Start
+        guard utf8.count == lowercased.utf8CodeUnitCount else {
+            return false
+        }
+        for byte in utf8 {
+            // Names have no other characters that this could confuse: the decoder lets only tokens pass.
+            guard byte | 0x20 == position.pointee else {
+                return false
+            }
+            position += 1
+        }
+        return true
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 package final class ServerFigures: Sendable {
     package let connectionsOpen = Atomic<Int>(0)
     package let connectionsTotal = Atomic<Int>(0)
-    /// Connections answered with 503 because there were too many.
+    /// Connections answered with 503, or closed at once, because there were too many.
     package let connectionsRejected = Atomic<Int>(0)
     /// Heads that reached the router.
     package let requests = Atomic<Int>(0)

@@ -4,6 +4,8 @@ import NIOCore
 package struct ServerLimits: Hashable, Sendable {
     /// Over all event loops. Connections beyond it are answered with 503 and closed.
     package var maximumConnections = 4096
+    /// Connections that are being answered with 503 at the same time; those beyond are closed without an answer.
+    package var maximumRejectedConnections = 1024
     /// Names and values of one request's header fields and its target, in bytes; beyond it 431 (Go's default: 1 MB).
     package var maximumHeaderBytes = 1 << 20
     /// Header fields of one request; beyond it 431. Go has no such limit; each field costs memory of its own.

@@ -35,9 +35,15 @@ final class ServerLoop {
     func addConnection(to channel: any Channel) throws {
         let open = figures.connectionsOpen.add(1, ordering: .relaxed).newValue
         figures.connectionsTotal.add(1, ordering: .relaxed)
+        guard open <= limits.maximumConnections + limits.maximumRejectedConnections else {
+            figures.connectionsOpen.subtract(1, ordering: .relaxed)
+            figures.connectionsRejected.add(1, ordering: .relaxed)
+            throw ChannelError.ioOnClosedChannel
+        }
+        // First the clock: it stands still while there is no connection.
+        startSweeping()
         let connection = HTTPConnection(loop: self, isRejected: open > limits.maximumConnections)
         connections[ObjectIdentifier(connection)] = connection
-        startSweeping()
         do {
             try connection.addHandlers(to: channel)
         } catch {
