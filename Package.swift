@@ -55,12 +55,12 @@ let full: [Target] = [
     library(
         "Operations",
         [
-            "Gateway", logging, httpClient, nioCore, nioPosix,
+            "CommitLog", "LineProtocol", "Cluster", "NodeClient", "Replication", "Gateway",
+            logging, httpClient, nioCore, nioPosix,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "Yams", package: "Yams"),
             .product(name: "GRDB", package: "GRDB.swift"),
-            .product(name: "Crypto", package: "swift-crypto"),
         ]
     ),
     .executableTarget(
@@ -76,10 +76,10 @@ let full: [Target] = [
     .target(name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
-    tests("QueryingTests", ["Querying", "Cluster", "InfluxQL"]),
+    tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
-    tests("OperationsTests", ["Operations", "TestSupport"]),
+    tests("OperationsTests", ["Operations", "CommitLog", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 
@@ -92,7 +92,6 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
             .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
             .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-            .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
             .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
             .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
             .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

@@ -57,6 +57,10 @@ package struct NodeAnswer: Equatable, Sendable {
         case 500 where message.hasPrefix("retention policy not found"):
             // A client's permanent mistake wearing a 5xx (reference, 5).
             return .recordRefused(Refusal(status: 500, message: message))
+        case 500 where message.hasPrefix("Internal Server Error"):
+            // What a handler that panicked says; exactly 100 tags in a line do that to 1.6.7, every time. The record
+            // is taken apart like one that is refused, so that no line holds up the others for ever (A5).
+            return .linesRefused(Refusal(status: 500, message: "Internal Server Error"))
         case 500...599:
             return .retry(reason: "answered \(status): \(short(message))", retryAfter: retryAfter)
         default:

@@ -60,7 +60,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         }
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
-            plan = try QueryPlan(text: text)
+            plan = try QueryPlan(text: text, hasParameters: parameters["params"]?.isEmpty == false)
         } catch {
             return answer(.error(error.status, error.message))
         }

@@ -25,10 +25,13 @@ package struct QueryPlan: Equatable, Sendable {
 
     package let steps: [Step]
 
-    /// - Parameter text: the request's `q`.
-    package init(text: [UInt8]) throws(Problem) {
+    /// - Parameters:
+    ///   - text: the request's `q`.
+    ///   - hasParameters: the request has values for bound parameters; without them a text that uses one is refused
+    ///     as a whole, as a node refuses it.
+    package init(text: [UInt8], hasParameters: Bool = false) throws(Problem) {
         let statements: [Statement]
-        switch Parsed(utf8: text) {
+        switch Parsed(utf8: text, hasParameters: hasParameters) {
         case .unrecognised(let failure): throw Problem(status: 400, message: failure.message)
         case .statements(let parsed): statements = parsed
         }

@@ -80,7 +80,8 @@ struct LoadResult: CustomStringConvertible {
     var description: String {
         """
         \(Int(requestsPerSecond)) requests/s, \(Int(linesPerSecond)) lines/s over \(fixed(seconds, 1)) s
-        latency p50 \(micros(0.5)) us, p99 \(micros(0.99)) us, p99.9 \(micros(0.999)) us, max \(latencies.largest / 1000) us
+        latency p50 \(micros(0.5)) us, p99 \(micros(0.99)) us, p99.9 \(micros(0.999)) us, \
+        max \(latencies.largest / 1000) us
         errors by status: \(errors.isEmpty ? "none" : "\(errors)")
         the generator used \(fixed(processorSeconds, 2)) s of CPU
         """

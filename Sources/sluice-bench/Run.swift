@@ -1,5 +1,5 @@
-// The whole benchmark: two sinks, a gateway before them, a load; the same load straight at a sink; both several times in
-// turns, so that a machine that slows down slows both.
+// The whole benchmark: two sinks, a gateway before them, a load; the same load straight at a sink; both several times
+// in turns, so that a machine that slows down slows both.
 
 import ArgumentParser
 import Glibc

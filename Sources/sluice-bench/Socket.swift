@@ -108,7 +108,9 @@ func get(port: Int, _ path: String) throws -> (status: Int, body: String) {
         let count = recv(descriptor, &buffer, buffer.count, 0)
         if count <= 0 { break }
         answer += buffer[..<count]
-        if let head = HTTPHead(answer[...]), let length = head.contentLength, answer.count >= head.end + length { break }
+        if let head = HTTPHead(answer[...]), let length = head.contentLength, answer.count >= head.end + length {
+            break
+        }
     }
     guard let head = HTTPHead(answer[...]) else { throw BenchError("GET \(path): no answer from port \(port)") }
     return (head.status, String(decoding: answer[head.end...], as: UTF8.self))

@@ -17,6 +17,7 @@ struct VerdictTests {
         (500, true, "retention policy not found: norp", "record"),
         (500, true, "engine: cache-max-memory-size exceeded: (670/500)", "retry"),
         (500, true, "timeout", "retry"),
+        (500, true, "Internal Server Error\n", "lines"),
         (500, true, "write failed", "retry"),
         (503, true, "request throttled, queue full", "retry"),
         (429, false, "", "retry"),

@@ -95,6 +95,12 @@ import Testing
                     }
                 case 98:
                     disk.disk.withLock { $0.capacity = .max }
+                    // A write that runs out of space anywhere, its very end included.
+                    disk.fail { operation, path in
+                        operation == .write && !path.hasSuffix(Ledger.temporaryName) ? ENOSPC : nil
+                    }
+                    log.writePending()
+                    disk.fail(nil)
                 default:
                     random.pick(appenders).appender.cancelEntry()
                 }

@@ -152,6 +152,100 @@ import Testing
         #expect(try texts(readAll(open(disk).log, from: .zero)) == ["first", "after 11!"])
     }
 
+    @Test func `what was refused for lack of space never turns up, however much of it had been written`() throws {
+        for seed in 0..<60 {
+            let disk = SimulatedFileSystem(seed: UInt64(seed))
+            let log = try open(disk).log
+            let appender = log.makeAppender { _ in }
+            try appender.append(text: "first")
+            log.writePending()
+            for text in ["refused 1", "refused 2", "refused 3"] { try appender.append(text: text) }
+            disk.fail { operation, path in
+                operation == .write && !path.hasSuffix(Ledger.temporaryName) ? ENOSPC : nil
+            }
+            log.writePending()
+            disk.fail(nil)
+            if seed % 2 == 0 { disk.killProcess() } else { disk.losePower(.everything) }
+            #expect(try texts(readAll(open(disk).log, from: .zero)) == ["first"])
+        }
+    }
+
+    @Test func `a cursor that moves while it is checkpointed deletes nothing before it is durable itself`() throws {
+        let log = try open(disk, .driven(segmentBytes: 1024)).log
+        let appender = log.makeAppender { _ in }
+        for number in 0..<40 { try appender.append(text: "record \(number) " + String(repeating: "x", count: 100)) }
+        log.writePending()
+        log.setCursor("a", to: Offset(3))
+        let end = log.durableEnd
+        disk.fail { operation, path in
+            // The checkpoint with the cursor at 3 is on its way to the disk.
+            if operation == .rename && path.hasSuffix(Ledger.temporaryName) { log.setCursor("a", to: end) }
+            return nil
+        }
+        log.keepHouse()
+        disk.fail(nil)
+        #expect(log.start <= Offset(3))
+        disk.losePower(.nothing)
+        let again = try open(disk, .driven(segmentBytes: 1024)).log
+        #expect(again.start <= again.cursor("a") ?? .zero)
+    }
+
+    @Test func `a recycled file is not written while it may still turn up under its old name`() throws {
+        let configuration = CommitLog.Configuration.driven(segmentBytes: 1024)
+        let log = try open(disk, configuration).log
+        let appender = log.makeAppender { _ in }
+        func append(_ count: Int) throws {
+            for _ in 0..<count {
+                try appender.append(text: String(repeating: "x", count: 200))
+                log.writePending()
+            }
+        }
+        try append(6)
+        log.setCursor("a", to: log.durableEnd)
+        log.keepHouse()
+        #expect(log.figures.spareSegments == 1)
+        // The next segment is written into the recycled file; the power goes before its name is durable.
+        disk.fail { operation, _ in operation == .syncFolder ? EIO : nil }
+        try? append(3)
+        disk.fail(nil)
+        #expect(log.poison != nil)
+        disk.losePower(.nothing)
+        // Without the ledger nothing but the names says which segments are part of the log.
+        disk.delete("ledger")
+        let (again, report) = try open(disk, configuration)
+        #expect(report.warnings.isEmpty)
+        #expect(report.damage.isEmpty)
+        #expect(try losses(readAll(again, from: again.start)).isEmpty)
+    }
+
+    @Test func `a segment whose name was not durable is not counted before it is`() throws {
+        for seed in 0..<UInt64(25) {
+            for step in 1...10 {
+                let disk = SimulatedFileSystem(seed: seed)
+                let configuration = CommitLog.Configuration.driven(segmentBytes: 1024)
+                let log = try open(disk, configuration).log
+                let appender = log.makeAppender { _ in }
+                for _ in 0..<3 {
+                    try appender.append(text: String(repeating: "x", count: 200))
+                    log.writePending()
+                }
+                // The group that begins the second segment dies between the renaming and the folder's sync.
+                disk.fail { operation, _ in operation == .syncFolder ? EIO : nil }
+                try appender.append(text: String(repeating: "y", count: 200))
+                log.writePending()
+                disk.fail(nil)
+                #expect(log.poison?.operation == .syncFolder)
+                disk.killProcess()
+                disk.disk.withLock { $0.crashAtStep = $0.steps + step }
+                _ = try? open(disk, configuration)
+                disk.losePower(.sectors)
+                let (again, report) = try open(disk, configuration)
+                #expect(report.damage.isEmpty, "seed \(seed), step \(step)")
+                #expect(again.durableEnd >= Offset(3))
+            }
+        }
+    }
+
     @Test func `a log on a full disk opens, can be read, and goes on when there is room`() throws {
         let log = try open(disk).log
         let appender = log.makeAppender { _ in }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(10)))
 enum EndToEnd {
-    /// `SLUICE_LONG=1`: the full number and length of outages that the project promises; by default fewer, shorter ones.
+    /// `SLUICE_LONG=1`: the full number and length of outages that the project promises; by default fewer and shorter.
     static let isLong = ProcessInfo.processInfo.environment["SLUICE_LONG"] == "1"
 
     /// `sync_timeout` as it is by default.

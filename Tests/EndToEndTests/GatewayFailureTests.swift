@@ -61,7 +61,7 @@ extension EndToEnd {
         }
 
         @Test(
-            "L5 L4 S7 after a restart the backlog is delivered by itself, in order, also when the node dies again meanwhile"
+            "L5 L4 S7 after a restart the backlog is delivered by itself, in order, also when the node dies again"
         )
         func backlogAfterRestart() async throws {
             try await TestCluster.run { cluster in

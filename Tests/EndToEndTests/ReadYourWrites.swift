@@ -7,8 +7,8 @@ import Testing
 
 /// The claim, exactly. After a write was answered 204 at `insync`,
 /// 1. a query sent to the gateway then finds the point (with no mark of staleness);
-/// 2. every node that is in-sync *after* the 204 has the point, whenever it is asked: a node enters the read set only with
-///    everything that was acknowledged by then, and a node that leaves forgets nothing.
+/// 2. every node that is in-sync *after* the 204 has the point, whenever it is asked: a node enters the read set only
+///    with everything that was acknowledged by then, and a node that leaves forgets nothing.
 /// A node that cannot be reached says nothing about the claim.
 final class ReadYourWrites: Sendable {
     private let cluster: TestCluster
@@ -77,8 +77,8 @@ final class ReadYourWrites: Sendable {
                 continue
             }
             if !Self.has(number, in: read) {
-                // Status is a picture that is taken every 50 ms: the node may have left just before the 204, and have been
-                // shown as in-sync for one picture more. Then the next one says so.
+                // Status is a picture that is taken every 50 ms: the node may have left just before the 204, and have
+                // been shown as in-sync for one picture more. Then the next one says so.
                 try await Task.sleep(for: .milliseconds(60))
                 let now = try await cluster.gateway.status().node(node.name)
                 guard now.isInSync else { continue }

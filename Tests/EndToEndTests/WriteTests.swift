@@ -7,7 +7,7 @@ import Testing
 extension EndToEnd {
     @Suite(.serialized)
     struct Writes {
-        @Test("every write is answered as InfluxDB answers it, and leaves the same points")
+        @Test("L16 L17 L18 every write is answered as InfluxDB answers it, and leaves the same points")
         func oracle() async throws {
             try await TestCluster.run { cluster in
                 let oracle = try await InfluxNode.started("oracle")
@@ -172,7 +172,7 @@ extension EndToEnd {
         }
 
         @Test(
-            "L15 L17 refused lines: the client gets InfluxDB's words, the other lines are stored, dead letters keep the rest"
+            "L15 L17 refused lines: the client gets InfluxDB's words, other lines are stored, dead letters keep the rest"
         )
         func refusedLines() async throws {
             try await TestCluster.run { cluster in

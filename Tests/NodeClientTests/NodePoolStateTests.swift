@@ -228,7 +228,7 @@ struct NodePoolStateTests {
                         walk.apply(actions)
                     }
                 case 5:
-                    if let id = (walk.running.keys + walk.idle).sorted().randomElement(using: &random) {
+                    if let id = (Array(walk.running.keys) + walk.idle).sorted().randomElement(using: &random) {
                         walk.running[id] = nil
                         walk.idle.remove(id)
                         walk.apply(walk.state.closed(id))

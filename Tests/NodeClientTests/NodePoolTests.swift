@@ -360,7 +360,7 @@ struct NodePoolTests {
                 $0.answer(ByteBuffer(repeating: 120, count: 1 << 20))
             }
         } test: { (node) throws in
-            let running = try node.begin(.write("a"), pauseAtHead: true)
+            let running = try node.begin(.write("a"), pausesAtBody: true)
             eventually { running.received.withLockedValue { $0 } > 0 }
             eventually { (node.unwritten ?? 0) > 0 }
             #expect(running.received.withLockedValue { $0 } < 1 << 20)

@@ -37,6 +37,7 @@ struct RealNodeTests {
             let hung = try node.send(write, ExchangeOptions(firstByteTimeout: .milliseconds(100)))
             #expect(hung == RealNode.Answer(ending: .afterSend))
             let stuck = try node.begin(write)
+            eventually { (try? node.figures().busy) == 1 }
             try node.signal(SIGKILL)
             #expect(try stuck.wait() == RealNode.Answer(ending: .afterSend))
             node.awaitEnd()
@@ -106,7 +107,7 @@ private struct RealNode {
         let node = RealNode(process: process, pool: pool)
         eventually(within: 30) { (try? node.send(NodeRequest(method: .GET, target: "/ping")).status) == 204 }
         // Another program may have taken the port first: nothing is sent to a server that is not this one.
-        try #require(try node.query("SHOW DIAGNOSTICS").body.contains(",\(process.processIdentifier),"))
+        try #require(try node.query("SHOW DIAGNOSTICS").body.contains("[[\(process.processIdentifier),"))
         try body(node)
         try loop.submit { pool.value.close(force: true) }.wait().wait()
     }

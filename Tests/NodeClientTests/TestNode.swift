@@ -47,27 +47,27 @@ struct Running: Sendable {
 private final class Collector: NodeResponseReceiver {
     let promise: EventLoopPromise<Outcome>
     let received: NIOLockedValueBox<Int>
-    let pauseAtHead: Bool
+    let pausesAtBody: Bool
     var exchange: NodeExchange?
     private var outcome = Outcome(ending: .end)
     private var isOver = false
 
-    init(promise: EventLoopPromise<Outcome>, received: NIOLockedValueBox<Int>, pauseAtHead: Bool) {
+    init(promise: EventLoopPromise<Outcome>, received: NIOLockedValueBox<Int>, pausesAtBody: Bool) {
         self.promise = promise
         self.received = received
-        self.pauseAtHead = pauseAtHead
+        self.pausesAtBody = pausesAtBody
     }
 
     func responseHead(status: Int, headers: HTTPHeaders) {
         #expect(!isOver && outcome.status == nil)
         outcome.status = status
-        if pauseAtHead {
-            exchange?.pauseReading()
-        }
     }
 
     func responseBody(_ bytes: ByteBuffer) {
         #expect(!isOver && outcome.status != nil)
+        if pausesAtBody, received.withLockedValue({ $0 }) == 0 {
+            exchange?.pauseReading()
+        }
         received.withLockedValue { $0 += bytes.readableBytes }
         if outcome.body.utf8.count < 100 {
             outcome.body += String(buffer: bytes)
@@ -260,12 +260,12 @@ struct TestNode {
     func figures() throws -> NodePoolFigures { try onLoop { $0.figures } }
 
     func begin(
-        _ request: NodeRequest, options: ExchangeOptions = .neverGiveUp, pauseAtHead: Bool = false
+        _ request: NodeRequest, options: ExchangeOptions = .neverGiveUp, pausesAtBody: Bool = false
     ) throws -> Running {
         try onLoop { pool in
             let promise = pool.eventLoop.makePromise(of: Outcome.self)
             let received = NIOLockedValueBox(0)
-            let collector = Collector(promise: promise, received: received, pauseAtHead: pauseAtHead)
+            let collector = Collector(promise: promise, received: received, pausesAtBody: pausesAtBody)
             let exchange = pool.send(request, to: collector, options: options)
             collector.exchange = exchange
             return Running(

@@ -37,6 +37,7 @@ struct QueryPlanTests {
         #expect(steps("DROP DATABASE a; SELEC").hasPrefix("400 error parsing query: found SELEC"))
         #expect(steps("CREATE DATABASE a; DROP SHARD 3").hasPrefix("400 DROP SHARD speaks of one node"))
         #expect(steps("KILL QUERY 3").hasPrefix("400 KILL QUERY speaks of one node"))
+        #expect(steps("DROP DATABASE a; SELECT $x FROM b").hasPrefix("400 error parsing query"))
     }
 
     @Test("the text of reads that go together is their own text")

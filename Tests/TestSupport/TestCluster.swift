@@ -11,8 +11,8 @@ package struct TestCluster: Sendable {
     package var b: InfluxNode { nodes[1] }
     package var client: InfluxClient { gateway.client }
 
-    /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When `body`
-    /// throws, the error carries the logs.
+    /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When
+    /// `body` throws, the error carries the logs.
     package static func run(
         _ settings: GatewayProcess.Settings = .init(),
         nodes names: [String] = ["a", "b"],

@@ -613,11 +613,11 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
         phase = .closed
         pending.removeAll()
-        loop.remove(self)
         if exchange != nil {
             loop.figures.requestsAbandoned.add(1, ordering: .relaxed)
         }
         endExchange()?.clientLeft()
+        loop.remove(self)
     }
 
     // MARK: Time
