@@ -54,24 +54,29 @@ package struct Inflater: ~Copyable {
         stream.deallocate()
     }
 
-    /// Decodes all of `input` to the end of `output`.
-    package mutating func inflate(_ input: inout ByteBuffer, into output: inout ByteBuffer) throws(Failure) {
+    /// Decodes `input` to the end of `output` until it is used up or `budget` bytes or a little more have come out.
+    /// - Returns: whether all of the input is decoded; if not, call again.
+    @discardableResult
+    package mutating func inflate(
+        _ input: inout ByteBuffer, into output: inout ByteBuffer, budget: Int = .max
+    ) throws(Failure) -> Bool {
         var failure: Failure?
+        var isDone = false
+        let stop = produced > Int.max - budget ? Int.max : produced + budget
         input.readWithUnsafeMutableReadableBytes { bytes in
-            guard let base = bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count > 0 else { return 0 }
-            sawBytes = true
-            stream.pointee.next_in = base
+            if bytes.count > 0 { sawBytes = true }
+            stream.pointee.next_in = bytes.bindMemory(to: UInt8.self).baseAddress
             stream.pointee.avail_in = UInt32(bytes.count)
             do throws(Failure) {
-                while stream.pointee.avail_in > 0 { try step(into: &output) }
-                // Output that did not fit with the last input.
-                while try step(into: &output) {}
+                // Also without input: some output may not have fitted with the last.
+                while !isDone, produced < stop { isDone = try !step(into: &output) }
             } catch {
                 failure = error
             }
-            return bytes.count
+            return bytes.count - Int(stream.pointee.avail_in)
         }
         if let failure { throw failure }
+        return isDone
     }
 
     /// To be called after the last input.

@@ -16,7 +16,7 @@ import Synchronization
 final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private enum State {
         case receiving
-        case scanning
+        case working
         case appending
         case waiting
         case done
@@ -28,6 +28,8 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private var scanner: LineScanner
     private var inflater: InflaterBox?
     private var text = ByteBuffer()
+    /// What is not decoded yet of a gzip body.
+    private var compressed = ByteBuffer()
     private var receivedBytes = 0
     /// Bytes of this request in `figures.bodyBytes`.
     private var accounted = 0
@@ -64,70 +66,80 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     // MARK: Receiving
 
     func body(_ bytes: ByteBuffer) {
-        guard state == .receiving else { return }
+        // Also while at work: what was read before reading was paused still arrives.
+        guard state == .receiving || state == .working else { return }
         receivedBytes += bytes.readableBytes
         guard receivedBytes <= context.settings.limits.bodyBytes else { return answer(.bodyTooLarge) }
-        if let inflater {
-            var input = bytes
-            do throws(Inflater.Failure) {
-                try inflater.inflate(&input, into: &text)
-            } catch {
-                return refuse(error)
-            }
-        } else {
+        if inflater == nil {
             text.writeImmutableBuffer(bytes)
+        } else {
+            compressed.writeImmutableBuffer(bytes)
         }
-        guard account() else { return }
-        if text.readableBytes > Self.smallBody { scan(isFinal: false) }
+        if state == .receiving { work() }
     }
 
     func bodyEnd() {
-        guard state == .receiving || state == .scanning else { return }
+        guard state == .receiving || state == .working else { return }
         isComplete = true
-        if let inflater {
-            do throws(Inflater.Failure) {
-                try inflater.finish()
-            } catch {
-                return refuse(error)
-            }
-            self.inflater = nil
+        if state == .receiving { work() }
+    }
+
+    /// One turn: decodes and scans a bounded piece, so that one large body does not stop the loop.
+    private func work() {
+        guard inflate(), account() else { return }
+        let isAllHere = isComplete && inflater == nil
+        guard isAllHere || text.readableBytes > Self.smallBody else {
+            return compressed.readableBytes > 0 ? yield() : receive()
         }
-        if state == .receiving { scan(isFinal: true) }
+        switch text.withUnsafeReadableBytes({ scanner.scan($0, isFinal: isAllHere) }) {
+        case .needsMoreBytes: compressed.readableBytes > 0 || isComplete ? yield() : receive()
+        case .yielded: yield()
+        case .finished: append()
+        }
+    }
+
+    /// False: the body is no gzip, and that was answered.
+    private func inflate() -> Bool {
+        guard let inflater else { return true }
+        do throws(Inflater.Failure) {
+            let isDone = try inflater.inflate(&compressed, into: &text, budget: LineScanner.defaultBudget)
+            if isDone, isComplete {
+                try inflater.finish()
+                self.inflater = nil
+            }
+            return true
+        } catch {
+            refuse(error)
+            return false
+        }
+    }
+
+    /// Goes on in a later turn of the loop.
+    private func yield() {
+        if state == .receiving { exchange.pauseReading() }
+        state = .working
+        let here = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            if here.value.state == .working { here.value.work() }
+        }
+    }
+
+    private func receive() {
+        guard state == .working else { return }
+        state = .receiving
+        if !isComplete { exchange.resumeReading() }
     }
 
     private func account() -> Bool {
-        let grown = text.readableBytes - accounted
-        accounted = text.readableBytes
+        let held = text.readableBytes + compressed.readableBytes
+        let grown = held - accounted
+        accounted = held
         let all = context.figures.bodyBytes.add(grown, ordering: .relaxed).newValue
         guard all <= context.settings.limits.bodiesInMemory else {
             unavailable("too many bytes of request bodies are in memory")
             return false
         }
         return true
-    }
-
-    private func scan(isFinal: Bool) {
-        let progress = text.withUnsafeReadableBytes { scanner.scan($0, isFinal: isFinal) }
-        switch progress {
-        case .needsMoreBytes:
-            resumeReceiving()
-            if isComplete { scan(isFinal: true) }
-        case .yielded:
-            if state == .receiving { exchange.pauseReading() }
-            state = .scanning
-            let here = NIOLoopBound(self, eventLoop: context.eventLoop)
-            context.eventLoop.execute {
-                if here.value.state == .scanning { here.value.scan(isFinal: here.value.isComplete) }
-            }
-        case .finished:
-            append()
-        }
-    }
-
-    private func resumeReceiving() {
-        guard state == .scanning else { return }
-        state = .receiving
-        if !isComplete { exchange.resumeReading() }
     }
 
     // MARK: Logging
@@ -237,6 +249,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
 
     private func forgetBody() {
         text = ByteBuffer()
+        compressed = ByteBuffer()
         _ = context.figures.bodyBytes.subtract(accounted, ordering: .relaxed)
         accounted = 0
     }
@@ -255,8 +268,10 @@ private final class InflaterBox {
 
     init(limit: Int) { inflater = Inflater(limit: limit) }
 
-    func inflate(_ input: inout ByteBuffer, into output: inout ByteBuffer) throws(Inflater.Failure) {
-        try inflater.inflate(&input, into: &output)
+    func inflate(
+        _ input: inout ByteBuffer, into output: inout ByteBuffer, budget: Int
+    ) throws(Inflater.Failure) -> Bool {
+        try inflater.inflate(&input, into: &output, budget: budget)
     }
 
     func finish() throws(Inflater.Failure) { try inflater.finish() }

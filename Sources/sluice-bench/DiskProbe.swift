@@ -5,6 +5,10 @@ import Glibc
 struct DiskProbe {
     /// Median microseconds of one write of 60 KB and its fdatasync into an allocated file.
     var smallGroupMicroseconds = 0.0
+    /// What one in a hundred of them took at least; far from the median, others are using the disk.
+    var slowestGroupMicroseconds = 0.0
+    /// The median in a file that is allocated, but was never written: what a log pays in its first segments.
+    var freshGroupMicroseconds = 0.0
     /// Megabytes (10^6) per second in groups of 1 MB.
     var largeGroupMegabytesPerSecond = 0.0
 
@@ -18,6 +22,8 @@ struct DiskProbe {
             unlink(path)
         }
         let fileBytes = 64 << 20
+        guard posix_fallocate(descriptor, 0, off_t(fileBytes)) == 0 else { throw BenchError("\(path): no room") }
+        let fresh = try measure(descriptor, group: 60_000, count: 600).sorted()
         // Written once before the measurement, as a recycled segment of the log has been.
         try measure(descriptor, group: 1 << 20, count: fileBytes >> 20)
         let small = try measure(descriptor, group: 60_000, count: 600).sorted()
@@ -25,6 +31,8 @@ struct DiskProbe {
         let seconds = Double(large.reduce(0, +)) / 1e9
         return DiskProbe(
             smallGroupMicroseconds: Double(small[small.count / 2]) / 1000,
+            slowestGroupMicroseconds: Double(small[small.count * 99 / 100]) / 1000,
+            freshGroupMicroseconds: Double(fresh[fresh.count / 2]) / 1000,
             largeGroupMegabytesPerSecond: Double(large.count) / seconds
         )
     }

@@ -65,8 +65,9 @@ struct Report {
     private var heading: String {
         """
         \(machine.processors) cores (\(machine.processorName)), Linux \(machine.kernel)
-        disk: 60 KB written and synced in \(fixed(disk.smallGroupMicroseconds, 0)) us; \
-        \(fixed(disk.largeGroupMegabytesPerSecond, 0)) MB/s in synced groups of 1 MB
+        disk: 60 KB written and synced in \(fixed(disk.smallGroupMicroseconds, 0)) us \
+        (p99 \(fixed(disk.slowestGroupMicroseconds, 0)) us; \(fixed(disk.freshGroupMicroseconds, 0)) us where a file \
+        was never written); \(fixed(disk.largeGroupMegabytesPerSecond, 0)) MB/s in synced groups of 1 MB
         \(shape.connections) connections, \(shape.lines) lines each, \(fixed(shape.seconds, 1)) s, \
         median of \(rounds)
 
@@ -93,6 +94,8 @@ struct Report {
         return """
             {"machine":{"cores":\(machine.processors),"processor":"\(name)","kernel":"\(machine.kernel)"},\
             "disk":{"write_and_sync_60kb_us":\(fixed(disk.smallGroupMicroseconds, 1)),\
+            "write_and_sync_60kb_p99_us":\(fixed(disk.slowestGroupMicroseconds, 1)),\
+            "write_and_sync_60kb_fresh_us":\(fixed(disk.freshGroupMicroseconds, 1)),\
             "synced_mb_per_second":\(fixed(disk.largeGroupMegabytesPerSecond, 1))},\
             "load":{"connections":\(shape.connections),"lines":\(shape.lines),"seconds":\(shape.seconds)},\
             "results":[\(results.joined(separator: ","))]}

@@ -10,6 +10,7 @@ import Testing
     static func live(seed: UInt64) -> [String] {
         var random = SplitMix(seed: seed)
         let disk = SimulatedFileSystem(seed: seed &+ 1)
+        disk.disk.withLock { $0.isTraced = onlySeed != nil }
         var configuration = CommitLog.Configuration(directory: "/log")
         configuration.segmentBytes = random.pick([512, 1024, 2048, 8192])
         configuration.spareSegments = Int.random(in: 0...2, using: &random)
@@ -136,12 +137,17 @@ import Testing
         #endif
     }()
 
+    /// `SLUICE_CRASH_SEED` replays one.
+    static let onlySeed = ProcessInfo.processInfo.environment["SLUICE_CRASH_SEED"].flatMap(UInt64.init)
+
     @Test(
         "L6 L8 L21 after any crash every acknowledged record is there, no offset has two contents, no entry is half",
         arguments: 0..<8)
     func randomLives(batch: Int) {
-        let first = UInt64(batch) * Self.livesPerBatch
-        for seed in first..<first + Self.livesPerBatch {
+        var first = UInt64(batch) * Self.livesPerBatch
+        var count = Self.livesPerBatch
+        if let only = Self.onlySeed { (first, count) = (only, batch == 0 ? 1 : 0) }
+        for seed in first..<first + count {
             let problems = Self.live(seed: seed)
             #expect(problems.isEmpty, "\(problems.prefix(5).joined(separator: "\n"))")
             if !problems.isEmpty { break }

@@ -44,8 +44,6 @@ final class SimulatedFileSystem: FileSystem {
         var durable: [UInt8] = []
         /// Since the last sync, in order.
         var unsynced: [Change] = []
-        /// Of a sync that failed: visible in the cache, and no later sync will write it.
-        var forgotten: [Change] = []
     }
 
     enum FolderChange {
@@ -74,6 +72,8 @@ final class SimulatedFileSystem: FileSystem {
         var fault: (@Sendable (FileError.Operation, String) -> Int32?)?
         var calls: [FileError.Operation: Int] = [:]
         var permissions: UInt32 = 0o700
+        /// Prints each call, for replaying a seed.
+        var isTraced = false
 
         var used: Int {
             names.values.reduce(0) { $0 + (inodes[$1]?.cache.count ?? 0) }
@@ -102,6 +102,7 @@ final class SimulatedFileSystem: FileSystem {
     /// The process dies; the page cache lives on.
     func killProcess() {
         disk.withLock { disk in
+            if disk.isTraced { print("--- the process is gone", disk.names.sorted { $0.key < $1.key }) }
             disk.life += 1
             disk.isDead = false
             disk.crashAtStep = nil
@@ -114,6 +115,7 @@ final class SimulatedFileSystem: FileSystem {
         killProcess()
         disk.withLock { disk in
             let survival = survival ?? Survival.allCases.randomElement(using: &disk.random) ?? .nothing
+            if disk.isTraced { print("--- and so is the power:", survival, disk.folderChanges) }
             for change in disk.folderChanges where Self.survives(survival, &disk.random) {
                 Self.apply(change, to: &disk.durableNames)
             }
@@ -121,12 +123,11 @@ final class SimulatedFileSystem: FileSystem {
             disk.names = disk.durableNames
             for (number, inode) in disk.inodes {
                 var inode = inode
-                for change in inode.forgotten + inode.unsynced {
+                for change in inode.unsynced {
                     Self.apply(change, to: &inode.durable, survival, &disk.random)
                 }
                 inode.cache = inode.durable
                 inode.unsynced = []
-                inode.forgotten = []
                 disk.inodes[number] = inode
             }
             let alive = Set(disk.names.values)
@@ -250,6 +251,7 @@ final class SimulatedFileSystem: FileSystem {
         _ disk: inout Disk, _ operation: FileError.Operation, _ path: String, _ life: Int?
     ) -> FileError? {
         disk.calls[operation, default: 0] += 1
+        if disk.isTraced { print(disk.steps, operation.rawValue, path, disk.isDead ? "(dead)" : "") }
         if disk.isDead || (life ?? disk.life) != disk.life {
             return FileError(errno: EIO, operation: operation, path: path)
         }
@@ -425,10 +427,12 @@ final class SimulatedFileSystem: FileSystem {
         try change(
             .sync, file.path, life: file.life,
             failing: { disk in
-                // Linux marks the pages clean: the next sync has nothing to do and says that all is well.
-                let unsynced = disk.inodes[file.inode]?.unsynced ?? []
-                disk.inodes[file.inode]?.forgotten += unsynced
-                disk.inodes[file.inode]?.unsynced = []
+                // Parts of it reach the disk. Linux marks all pages clean: readers go on seeing the rest, and the
+                // next sync has nothing to do and says that all is well.
+                guard var inode = disk.inodes.removeValue(forKey: file.inode) else { return }
+                for change in inode.unsynced { Self.apply(change, to: &inode.durable, .sectors, &disk.random) }
+                inode.unsynced = []
+                disk.inodes[file.inode] = inode
             }
         ) { disk, isCrashing in
             guard var inode = disk.inodes[file.inode] else { return EIO }

@@ -69,7 +69,6 @@ extension EndToEnd {
                 Row(name: "OPTIONS with origin", method: .options, headers: [("Origin", "http://grafana")]),
                 Row(name: "no db", target: "/write", body: .bytes(line)),
                 Row(name: "empty db", target: "/write?db=", body: .bytes(line)),
-                Row(name: "odd parameters", target: "/write?db=t&&=&%=%zz&precision", body: .bytes([])),
                 Row(name: "no gzip", headers: encoded, body: .bytes(line)),
                 Row(name: "gzip without a byte", headers: encoded, body: .bytes([])),
                 Row(name: "half of a gzip header", headers: encoded, body: .bytes(Array(zipped.prefix(5)))),
@@ -91,7 +90,6 @@ extension EndToEnd {
                     body: .bytes((0..<2000).map { UInt8(truncatingIfNeeded: $0 &* 73 &+ $0 / 7) | 0x80 }),
                     status: 400),
                 Row(name: "query without q", method: .get, target: "/query"),
-                Row(name: "query, bad percent-encoding", method: .get, target: "/query?q=%zz"),
                 Row(
                     name: "query, form of another type", target: "/query", headers: [("Content-Type", "text/plain")],
                     body: .bytes(Array("q=SHOW+DATABASES".utf8))),
@@ -125,6 +123,11 @@ extension EndToEnd {
                     ),
                     ("negative length", post + "Content-Length: -1\r\n\r\n\(line)", "400"),
                     ("length that is no number", post + "Content-Length: eleven\r\n\r\n\(line)", "400"),
+                    ("bad escape in a query", "GET /query?q=%zz HTTP/1.1\r\nHost: x\r\n\r\n", "400"),
+                    (
+                        "odd parameters",
+                        "POST /write?db=t&&=&%=%zz&precision HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "204"
+                    ),
                     ("bad chunk size", post + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n\(line)\r\n0\r\n\r\n", "400"),
                     ("space in a header's name", post + "Content Length: 11\r\n\r\n\(line)", "400"),
                 ]

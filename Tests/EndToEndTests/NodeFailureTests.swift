@@ -16,6 +16,8 @@ extension EndToEnd {
                 let prober = ReadYourWrites(cluster, db: "t", probers: 2)
                 var settings = WriteLoad.Settings(db: "t")
                 settings.writers = 6
+                // Minutes of points at full speed would take longer to compare than to write.
+                if isLong { settings.pause = .milliseconds(20) }
                 let journal = try await WriteLoad.during(cluster.client, settings) { load in
                     try await prober.during {
                         for _ in 0..<Self.rounds {

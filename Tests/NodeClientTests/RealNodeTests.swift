@@ -34,6 +34,7 @@ struct RealNodeTests {
             #expect(refused.status == 413 || refused.ending == .afterSend)
 
             try node.signal(SIGSTOP)
+            eventually { node.hasStopped }
             let hung = try node.send(write, ExchangeOptions(firstByteTimeout: .milliseconds(100)))
             #expect(hung == RealNode.Answer(ending: .afterSend))
             let stuck = try node.begin(write)
@@ -127,6 +128,18 @@ private struct RealNode {
 
     func signal(_ signal: Int32) throws {
         try #require(kill(process.processIdentifier, signal) == 0)
+    }
+
+    /// A signal is sent before it is obeyed; this looks at the state of every thread.
+    var hasStopped: Bool {
+        let tasks = "/proc/\(process.processIdentifier)/task"
+        guard let threads = try? FileManager.default.contentsOfDirectory(atPath: tasks) else {
+            return false
+        }
+        return threads.allSatisfy { thread in
+            let line = try? String(contentsOfFile: "\(tasks)/\(thread)/stat", encoding: .utf8)
+            return line?.split(separator: ")").last?.hasPrefix(" T ") == true
+        }
     }
 
     func awaitEnd() { process.waitUntilExit() }
