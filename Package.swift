@@ -70,10 +70,13 @@ let full: [Target] = [
     ),
     .executableTarget(
         name: "sluice-bench",
-        dependencies: [nioCore, nioPosix, nioHTTP1, .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        dependencies: [
+            nioCore, nioPosix, nioHTTP1, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
         swiftSettings: strict
     ),
-    .target(name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+        name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),

@@ -44,6 +44,9 @@ struct Recovery {
     private func recover(holding lock: any FileLock) throws -> Recovered {
         var report = RecoveryReport()
         try warnAboutPermissions(&report)
+        // Renames of the process before may not be durable yet. Nothing is concluded from a name before it is: else a
+        // power loss could take back the ledger and keep what was done because of it.
+        try fileSystem.syncFolder(folder)
         let names = try fileSystem.list(folder)
         try removeLeftovers(names, &report)
         let stored = try readLedger(names, &report)
@@ -287,8 +290,6 @@ struct Recovery {
         }
         try file.truncate(to: tail.endPosition)
         try file.sync()
-        // A segment whose name was not durable yet must not be lost after the ledger has counted it.
-        try fileSystem.syncFolder(folder)
     }
 
     // MARK: Beginning

@@ -72,5 +72,8 @@ package struct GatewaySettings: Sendable {
         // A request that was handed to a lane is never given up for want of a connection.
         deliveryPool.acquireTimeout = nil
         deliveryPool.maximumWaiting = 1 << 20
+        // Linux also counts a hung process with a full receive buffer; its requests are not given up lightly. A host
+        // that vanished is known by its pings long before.
+        deliveryPool.userTimeout = .minutes(5)
     }
 }

@@ -140,7 +140,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         guard !isDone else { return }
         switch outcome {
         case .noNodeLeft:
-            let words = "timeout: every in-sync node left before it answered; the statement is in the log and will be applied"
+            let words =
+                "timeout: every in-sync node left before it answered; the statement is in the log and will be applied"
             if position == 0 { return respond(.error(500, words)) }
             failed(status: 500, body: [], words: words)
         case .answered(let answers):

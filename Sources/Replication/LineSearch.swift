@@ -48,7 +48,8 @@ struct LineSearch {
                 guard let text = slice(lines: line..<line + 1), text.readableBytes <= room else { continue }
                 room -= text.readableBytes
                 kept.append(
-                    RefusalRecord.Line(number: UInt32(line), text: String(decoding: text.readableBytesView, as: UTF8.self))
+                    RefusalRecord.Line(
+                        number: UInt32(line), text: String(decoding: text.readableBytesView, as: UTF8.self))
                 )
             }
         }

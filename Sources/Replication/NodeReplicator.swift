@@ -161,7 +161,8 @@ package final class NodeReplicator {
         case (.points(let database, let key), .points(let payload)):
             let body = flight.search?.slice(of: payload).map { [$0] } ?? flight.batch.items.compactMap(\.points)
             let request = NodeRequests.write(
-                database: database, retentionPolicy: key.retentionPolicy, precision: Precision(rawValue: key.precision)?.parameter ?? "n",
+                database: database, retentionPolicy: key.retentionPolicy,
+                precision: Precision(rawValue: key.precision)?.parameter ?? "n",
                 body: body
             )
             figures.batches.add(1)

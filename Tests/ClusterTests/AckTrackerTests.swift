@@ -19,7 +19,8 @@ extension [AckTracker.Resolved] {
 }
 
 extension AckTracker {
-    fileprivate mutating func add(_ value: Int, minimum: Int = 0, lane: String = "db", deadline: Int64 = .max) -> [Int] {
+    fileprivate mutating func add(_ value: Int, minimum: Int = 0, lane: String = "db", deadline: Int64 = .max) -> [Int]
+    {
         add(offset(value), lane: lane, minimum: minimum, deadline: deadline, waiter: Client(value)).values
     }
 }
@@ -95,9 +96,10 @@ struct AckTrackerTests {
         acks.refused(a, lane: "db", offset: offset(7), Refusal(status: 400, message: "not here"))
         _ = acks.applied(a, lane: "db", through: offset(1))
         let resolved = acks.applied(b, lane: "db", through: offset(1))
-        #expect(resolved.map(\.outcome) == [
-            .acknowledged(Refusal(status: 400, message: "a")), .acknowledged(nil),
-        ])
+        #expect(
+            resolved.map(\.outcome) == [
+                .acknowledged(Refusal(status: 400, message: "a")), .acknowledged(nil),
+            ])
     }
 
     @Test("a wait that runs out is said to have, and leaves the others alone")

@@ -13,7 +13,9 @@ extension NodeLanes.Item {
     fileprivate var tag: Int { (payload as? Tag)?.value ?? -1 }
 }
 
-private func points(_ offset: Int, _ database: String, policy: String = "", lines: Int = 1, bytes: Int = 10) -> Lanes.Item {
+private func points(_ offset: Int, _ database: String, policy: String = "", lines: Int = 1, bytes: Int = 10)
+    -> Lanes.Item
+{
     Lanes.Item(
         offset: Offset(UInt64(offset)),
         work: .points(database: database, BatchKey(retentionPolicy: policy, precision: 0)), lines: lines, bytes: bytes,
@@ -167,7 +169,9 @@ struct NodeLanesTests {
         #expect(lanes.cursor == Offset(10) && lanes.isEmpty)
     }
 
-    @Test("D6 random traffic with failures: every record once, each lane in log order, barriers respected", arguments: 0..<200)
+    @Test(
+        "D6 random traffic with failures: every record once, each lane in log order, barriers respected",
+        arguments: 0..<200)
     func random(seed: UInt64) {
         var random = SplitMix(seed: seed)
         var lanes = Lanes(cursor: .zero, limits: .init(lines: 4, bytes: 1000))

@@ -55,9 +55,10 @@ struct SyncSetTests {
         for node in [a, b] { _ = sync.healthChanged(node, isUp: true, missedPings: 0) }
         #expect(sync.tick(now: 0, durableEnd: offset(5)).last == .announce(ackSet: [a, b], announcement: 1))
         let leave = sync.deliveryFailed(b, reason: "gone")
-        #expect(leave == [
-            .publish(readSet: []), .announce(ackSet: [a], announcement: 2), .left(b, reason: "gone"),
-        ])
+        #expect(
+            leave == [
+                .publish(readSet: []), .announce(ackSet: [a], announcement: 2), .left(b, reason: "gone"),
+            ])
         #expect(sync.confirmed(announcement: 1, durableEnd: offset(5)).isEmpty)
         #expect(sync.readSet.isEmpty)
         #expect(sync.confirmed(announcement: 2, durableEnd: offset(5)) == [.publish(readSet: [a]), .entered(a)])

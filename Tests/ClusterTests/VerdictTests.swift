@@ -93,7 +93,9 @@ struct VerdictTests {
 
     @Test("hostile JSON is no trouble")
     func hostile() {
-        for text in ["[", "{", "{\"", "{\"a\":", "[[[", String(repeating: "[", count: 100_000), "{\"a\" 1}", "\\", "\"\\u12"] {
+        for text in [
+            "[", "{", "{\"", "{\"a\":", "[[[", String(repeating: "[", count: 100_000), "{\"a\" 1}", "\\", "\"\\u12",
+        ] {
             #expect(!ResponseErrors(Array(text.utf8)).isComplete)
         }
     }
@@ -103,7 +105,9 @@ struct VerdictTests {
 struct RefusalSearchTests {
     private let refusal = Refusal(status: 400, message: "no")
 
-    @Test("L7 L22 exactly the refused lines are found; every other line was in a request that was taken whole", arguments: 0..<200)
+    @Test(
+        "L7 L22 exactly the refused lines are found; every other line was in a request that was taken whole",
+        arguments: 0..<200)
     func finds(seed: UInt64) {
         var random = SplitMix(seed: seed)
         let count = Int(random.next() % 40) + 1

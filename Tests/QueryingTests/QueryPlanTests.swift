@@ -96,14 +96,17 @@ struct ResultDocumentTests {
 
 @Suite("Which node answers")
 struct NodeChoiceTests {
-    private func candidate(_ node: Int, suspect: Bool = false, own: Bool = true, busy: Int = 0) -> NodeChoice.Candidate {
+    private func candidate(_ node: Int, suspect: Bool = false, own: Bool = true, busy: Int = 0) -> NodeChoice.Candidate
+    {
         NodeChoice.Candidate(node: NodeIndex(node), isSuspect: suspect, isInOwnZone: own, outstanding: busy)
     }
 
     @Test("one that answers pings, then the own zone, then the least busy; equals take turns")
     func order() {
         #expect(NodeChoice.best(of: [], turn: 0) == nil)
-        #expect(NodeChoice.best(of: [candidate(0, suspect: true), candidate(1, own: false, busy: 9)], turn: 0) == NodeIndex(1))
+        #expect(
+            NodeChoice.best(of: [candidate(0, suspect: true), candidate(1, own: false, busy: 9)], turn: 0)
+                == NodeIndex(1))
         #expect(NodeChoice.best(of: [candidate(0, own: false), candidate(1, busy: 9)], turn: 0) == NodeIndex(1))
         #expect(NodeChoice.best(of: [candidate(0, busy: 2), candidate(1, busy: 1)], turn: 0) == NodeIndex(1))
         let equals = [candidate(0), candidate(1)]

@@ -178,6 +178,7 @@ struct NodeRequestTests {
             database: "my db/ä&", retentionPolicy: "a+b", precision: "ms", body: [ByteBuffer(string: "m v=1\n")]
         )
         #expect(request.target == "/write?db=my%20db%2F%C3%A4%26&rp=a%2Bb&precision=ms")
-        #expect(NodeRequests.write(database: "d", retentionPolicy: "", precision: "n", body: []).target == "/write?db=d")
+        #expect(
+            NodeRequests.write(database: "d", retentionPolicy: "", precision: "n", body: []).target == "/write?db=d")
     }
 }
