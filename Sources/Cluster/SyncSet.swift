@@ -107,8 +107,9 @@ package struct SyncSet: Sendable {
 
     package mutating func progressed(_ node: NodeIndex, cursor: Offset) -> [Action] {
         let index = Int(node.value)
+        // Something was delivered; hearing of more to deliver is no success.
+        if cursor > members[index].cursor { members[index].isFailing = false }
         members[index].cursor = cursor
-        members[index].isFailing = false
         if case .joining(let join) = members[index].state, cursor >= join, members[index].isUp {
             members[index].state = .inSync
             return [.publish(readSet: readSet), .entered(node)]

@@ -4,22 +4,27 @@ import Cluster
 import LineProtocol
 import Querying
 
-struct WriteTarget: Equatable {
-    var database: String
+package struct WriteTarget: Equatable {
+    package var database: String
     /// Empty: the database's default.
-    var retentionPolicy: String
-    var precision: Precision
+    package var retentionPolicy: String
+    package var precision: Precision
     /// The text of `consistency=`; checked after the body, as InfluxDB does.
-    var consistency: String
+    package var consistency: String
 
     /// What is wrong with the request, in InfluxDB's words.
-    struct Problem: Error, Equatable {
-        let status: Int
-        let message: String
+    package struct Problem: Error, Equatable {
+        package let status: Int
+        package let message: String
+
+        package init(status: Int, message: String) {
+            self.status = status
+            self.message = message
+        }
     }
 
     /// Reference 5: parameters come from the URL alone.
-    init(v1 parameters: RequestParameters) throws(Problem) {
+    package init(v1 parameters: RequestParameters) throws(Problem) {
         database = parameters["db"] ?? ""
         if database.isEmpty { throw Problem(status: 400, message: "database is required") }
         retentionPolicy = parameters["rp"] ?? ""
@@ -32,7 +37,7 @@ struct WriteTarget: Equatable {
     }
 
     /// Reference 5.4: `bucket` is `database/retention-policy`, the policy may be missing or empty.
-    init(v2 parameters: RequestParameters) throws(Problem) {
+    package init(v2 parameters: RequestParameters) throws(Problem) {
         let bucket = parameters["bucket"] ?? ""
         guard !bucket.isEmpty else {
             throw Problem(
@@ -60,7 +65,7 @@ struct WriteTarget: Equatable {
     }
 
     /// The level of this write, or what is wrong with the parameter.
-    func level(_ parameter: ConsistencyParameter, configured: AckLevel) throws(Problem) -> AckLevel {
+    package func level(_ parameter: ConsistencyParameter, configured: AckLevel) throws(Problem) -> AckLevel {
         let requested: AckLevel? =
             switch consistency.lowercased() {
             case "": nil

@@ -104,7 +104,11 @@ package final class ClusterControl: ReplicatorDelegate {
         for action in actions {
             switch action {
             case .publish(let readSet):
-                view.update { $0.readSet = readSet }
+                let states = state.value.sync.members.map(\.state)
+                view.update { snapshot in
+                    snapshot.readSet = readSet
+                    for index in states.indices { snapshot.nodes[index].state = states[index] }
+                }
             case .announce(let ackSet, let announcement):
                 announce(ackSet, announcement)
             case .entered(let node):

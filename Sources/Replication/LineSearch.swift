@@ -5,17 +5,17 @@ import CommitLog
 import LineProtocol
 import NIOCore
 
-struct LineSearch {
-    var state: RefusalSearch
+package struct LineSearch {
+    package var state: RefusalSearch
     /// The lines of the payload, as byte ranges from its first byte on.
-    let lines: [Range<Int>]
+    package let lines: [Range<Int>]
     let payload: ByteBuffer
     /// What the node said of the record as a whole: its client's answer.
     let words: Refusal
     /// False: the whole was only too large, the client hears what was said of the lines.
     let wordsAreForClient: Bool
 
-    init(payload: ByteBuffer, refusal: Refusal, wordsAreForClient: Bool = true) {
+    package init(payload: ByteBuffer, refusal: Refusal, wordsAreForClient: Bool = true) {
         let lines = payload.withUnsafeReadableBytes { Array(PayloadLines($0)) }
         self.lines = lines
         self.payload = payload
@@ -25,7 +25,7 @@ struct LineSearch {
     }
 
     /// The bytes of the lines that are to be sent next; nil when the search is over.
-    func slice(of payload: ByteBuffer) -> ByteBuffer? {
+    package func slice(of payload: ByteBuffer) -> ByteBuffer? {
         guard case .send(let range) = state.next else { return nil }
         return slice(lines: range)
     }
@@ -38,7 +38,7 @@ struct LineSearch {
 
     /// The refusals as they are logged: line numbers count the points of the record from 0; text is kept up to
     /// `textLimit` bytes, the rest is counted.
-    func record(
+    package func record(
         refused: [RefusalSearch.Refused], of offset: Offset, node: String, database: String, textLimit: Int
     ) -> RefusalRecord {
         var kept: [RefusalRecord.Line] = []

@@ -402,7 +402,7 @@ package final class NodeReplicator {
 extension NodeLanes.Item {
     var content: RecordPayload.Content? { (payload as? RecordPayload)?.content }
 
-    var points: ByteBuffer? {
+    package var points: ByteBuffer? {
         if case .points(let payload) = content { payload } else { nil }
     }
 

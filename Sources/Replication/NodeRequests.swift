@@ -8,7 +8,7 @@ import NodeClient
 
 package enum NodeRequests {
     /// `POST /write` for a batch. `precision` as InfluxDB spells it.
-    static func write(
+    package static func write(
         database: String, retentionPolicy: String, precision: String, body: [ByteBuffer]
     ) -> NodeRequest {
         var target = "/write?db=" + percentEncoded(database)

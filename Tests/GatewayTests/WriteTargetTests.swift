@@ -3,7 +3,7 @@ import LineProtocol
 import Querying
 import Testing
 
-@testable import Gateway
+import Gateway
 
 @Suite("Where a write goes")
 struct WriteTargetTests {

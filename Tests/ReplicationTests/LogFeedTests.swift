@@ -5,7 +5,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
-@testable import Replication
+import Replication
 
 /// A log in a folder of its own, with records of a few kinds.
 private final class TestLog {
