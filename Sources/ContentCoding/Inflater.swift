@@ -111,7 +111,7 @@ package struct Inflater: ~Copyable {
         case Z_BUF_ERROR:
             return false
         default:
-            throw isAtMemberStart || stream.pointee.total_in < 10 ? .invalidHeader : .corrupt
+            throw stream.pointee.total_in < 10 ? .invalidHeader : .corrupt
         }
     }
 

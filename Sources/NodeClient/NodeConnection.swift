@@ -12,6 +12,7 @@ final class NodeConnection: ChannelDuplexHandler {
     /// Nil when the connection is closed, which also ends the cycle between pool and connection.
     private var pool: NodePool?
     private var context: ChannelHandlerContext?
+    private let cleaner = ResponseHeadCleaner()
     private let decoder = ResponseDecoder()
 
     private var exchange: NodeExchange?
@@ -34,7 +35,7 @@ final class NodeConnection: ChannelDuplexHandler {
     }
 
     func addHandlers(to channel: any Channel) throws {
-        try channel.pipeline.syncOperations.addHandlers(ByteToMessageHandler(decoder), self)
+        try channel.pipeline.syncOperations.addHandlers(cleaner, ByteToMessageHandler(decoder), self)
     }
 
     var isActive: Bool {
@@ -53,6 +54,7 @@ final class NodeConnection: ChannelDuplexHandler {
         isHeadWritten = false
         hasResponseHead = false
         isReusable = false
+        cleaner.expectHead()
         decoder.expectResponse(to: request.method)
 
         // Without a whole head the node cannot act; that is what tells "not sent" from "nobody knows".

@@ -83,7 +83,7 @@ struct LineProtocolDifferentialTests {
                 continue
             }
             let body = Array("good f=1 1\n\(line)\n".utf8)
-            let reply = try? await node.client.send(.post, "/write?db=d\(index)", body: .bytes(body))
+            let reply = try? await node.client.sendRaw(.post, "/write?db=d\(index)", body: body)
             // No answer: the server is gone. If this fails, the server has learned to cope: look at it again.
             #expect(reply == nil ? line == Self.harmfulLines.last : reply?.status == 500, "\(line)")
         }
@@ -243,8 +243,8 @@ private struct Comparison {
     }
 
     private func write(_ body: [UInt8], to database: String) async throws -> Reply {
-        try await node.client.send(
-            .post, "/write?db=\(database)&precision=\(precision.parameter)", body: .bytes(body))
+        try await node.client.sendRaw(
+            .post, "/write?db=\(database)&precision=\(precision.parameter)", body: body)
     }
 
     private func compareStored(_ windows: [(from: Int64, through: Int64)], _ round: String) async throws {

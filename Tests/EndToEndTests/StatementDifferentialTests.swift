@@ -36,10 +36,10 @@ struct StatementDifferentialTests {
         let form = "db=d&q=\(encoded(text))"
         let reply =
             asGet
-            ? try await node.client.send(.get, "/query?u=nobody&p=n&\(form)")
-            : try await node.client.send(
+            ? try await node.client.sendRaw(.get, "/query?u=nobody&p=n&\(form)")
+            : try await node.client.sendRaw(
                 .post, "/query?u=nobody&p=n", headers: [("Content-Type", "application/x-www-form-urlencoded")],
-                body: .bytes(Array(form.utf8)))
+                body: Array(form.utf8))
         let error = reply.error ?? ""
         switch reply.status {
         case 400:

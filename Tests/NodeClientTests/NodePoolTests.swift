@@ -66,6 +66,11 @@ struct NodePoolTests {
             Outcome(status: 204, ending: .end)
         ),
         ("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", Outcome(status: 200, body: "abc", ending: .end)),
+        // InfluxDB quotes a client's bytes in a header field.
+        (
+            "HTTP/1.1 400 Bad Request\r\nX-Influxdb-Error: a\u{1}b\u{7F}\u{0}\r\nContent-Length: 3\r\n\r\na\u{1}\u{7F}",
+            Outcome(status: 400, body: "a\u{1}\u{7F}", ending: .end)
+        ),
     ]
 
     @Test("answers of every framing are complete", arguments: answers)

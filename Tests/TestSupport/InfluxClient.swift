@@ -26,6 +26,36 @@ package struct Reply: Sendable, CustomStringConvertible {
     }
 }
 
+extension Reply {
+    /// The whole of what a server sent before it closed the connection.
+    init(raw bytes: [UInt8]) throws {
+        let end = Array("\r\n\r\n".utf8)
+        guard let split = bytes.firstRange(of: end) else {
+            throw TestFailure("no answer: \(String(decoding: bytes.prefix(200), as: UTF8.self))")
+        }
+        let lines = String(decoding: bytes[..<split.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
+        status = Int(lines[0].split(separator: " ").dropFirst().first ?? "") ?? 0
+        headers = lines.dropFirst().compactMap { line in
+            line.firstIndex(of: ":").map { colon in
+                (String(line[..<colon]), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
+            }
+        }
+        var rest = bytes[split.upperBound...]
+        guard headers.contains(where: { $0.name.lowercased() == "transfer-encoding" }) else {
+            body = Array(rest)
+            return
+        }
+        var whole: [UInt8] = []
+        while let line = rest.firstRange(of: Array("\r\n".utf8)) {
+            let size = Int(String(decoding: rest[..<line.lowerBound], as: UTF8.self), radix: 16) ?? 0
+            if size == 0 { break }
+            whole += rest[line.upperBound...].prefix(size)
+            rest = rest[line.upperBound...].dropFirst(size + 2)
+        }
+        body = whole
+    }
+}
+
 package enum Method: String, Sendable {
     case get = "GET"
     case head = "HEAD"
@@ -91,6 +121,20 @@ package struct InfluxClient: Sendable {
             headers: response.headers.map { ($0.name, $0.value) },
             body: bytes
         )
+    }
+
+    /// As `send`, with the target's bytes as they are and without a look at the answer's header bytes: InfluxDB quotes
+    /// hostile input in a header field, which HTTP libraries refuse.
+    package func sendRaw(
+        _ method: Method, _ target: String, headers: [(String, String)] = [], body: [UInt8] = []
+    ) async throws -> Reply {
+        guard let port = base.split(separator: ":").last.flatMap({ Int($0) }) else { throw TestFailure("no port") }
+        let connection = try RawConnection(port: port)
+        var head = "\(method.rawValue) \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        for (name, value) in headers { head += "\(name): \(value)\r\n" }
+        if !body.isEmpty { head += "Content-Length: \(body.count)\r\n" }
+        await connection.send(Array((head + "\r\n").utf8) + body)
+        return try Reply(raw: await connection.receive(within: timeout).bytes)
     }
 
     // MARK: Writes
