@@ -1,8 +1,9 @@
 # Sluice: the commands that newcomers guess. SLUICE_SCRATCH moves the build folder out of the checkout.
 SCRATCH := $(or $(SLUICE_SCRATCH),.build)
-# Tests are built with testable imports, which changes the flags of everything: a folder of their own saves rebuilding.
-TEST_SCRATCH := $(SCRATCH)/tests
 SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
+# Built once, without testable imports: programs, tests and benchmark share one build. The end-to-end tests measure times,
+# so they run by themselves.
+SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
 FORMATTED := Package.swift Sources Tests
 .DEFAULT_GOAL := help
 .PHONY: help run build test bench fmt lint setup clean
@@ -18,8 +19,9 @@ build: setup ## builds for release
 	$(SWIFT_BUILD) --product sluice
 
 test: setup ## builds and runs all tests, those against real InfluxDB included
-	swift build --scratch-path $(TEST_SCRATCH) -c release --build-tests
-	swift test --scratch-path $(TEST_SCRATCH) -c release --skip-build $(TESTFLAGS)
+	$(SWIFT_BUILD) --build-tests
+	$(SWIFT_TEST) --skip EndToEndTests $(TESTFLAGS)
+	$(SWIFT_TEST) --filter EndToEndTests $(TESTFLAGS)
 
 bench: ## measures writes through the gateway and straight to the sinks
 	scripts/setup bench
