@@ -1,6 +1,6 @@
 // A statement that changes data or schema, as it will be sent to every node, and what must wait for it.
 
-/// Body: version (1), barrier scope (1), then scope database, statement, database, retention policy, params, user,
+/// Body: version (1), barrier scope (1), whether the statement is sealed (1), then scope database, statement, database, retention policy, params, user,
 /// redacted statement (each: length (4), UTF-8).
 package struct MutationRecord: RecordBody, Equatable, Sendable {
     package static var kind: RecordKind { .mutation }
@@ -17,8 +17,10 @@ package struct MutationRecord: RecordBody, Equatable, Sendable {
         case everything
     }
 
-    /// The statement as nodes get it.
+    /// The statement as nodes get it, or, if it is sealed, what its sealer made of it.
     package var statement: String
+    /// The statement holds a password and cannot be read without the gateway's key.
+    package var isSealed: Bool
     /// The `db` parameter; empty if there is none.
     package var database: String
     /// The `rp` parameter; empty if there is none.
@@ -33,8 +35,9 @@ package struct MutationRecord: RecordBody, Equatable, Sendable {
 
     package init(
         statement: String, database: String = "", retentionPolicy: String = "", parameters: String = "",
-        scope: Scope, user: String = "", redactedStatement: String
+        scope: Scope, user: String = "", redactedStatement: String, isSealed: Bool = false
     ) {
+        self.isSealed = isSealed
         self.statement = statement
         self.database = database
         self.retentionPolicy = retentionPolicy
@@ -45,13 +48,14 @@ package struct MutationRecord: RecordBody, Equatable, Sendable {
     }
 
     package var encodedSize: Int {
-        2 + texts.reduce(0) { $0 + FieldWriter.size(of: $1) }
+        3 + texts.reduce(0) { $0 + FieldWriter.size(of: $1) }
     }
 
     package func encode(into buffer: UnsafeMutableRawBufferPointer) {
         var writer = FieldWriter(buffer)
         writer.integer(UInt8(1))
         writer.integer(scopeOnDisk.code)
+        writer.integer(UInt8(isSealed ? 1 : 0))
         for text in texts { writer.text(text) }
         writer.end()
     }
@@ -60,6 +64,7 @@ package struct MutationRecord: RecordBody, Equatable, Sendable {
         var reader = FieldReader(body, kind: .mutation)
         _ = try reader.version(upTo: 1)
         let code = try reader.integer(UInt8.self)
+        isSealed = try reader.integer(UInt8.self) == 1
         let scopeDatabase = try reader.text()
         switch code {
         case 1: scope = .database(scopeDatabase)

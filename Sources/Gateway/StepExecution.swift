@@ -111,12 +111,22 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             return failed(status: 503, body: [], words: message)
         }
         let database = request.parameters["db"] ?? ""
+        let text = statement.replacingNow(with: now)
+        let redacted = statement.redacted
+        var sealed: String?
+        if redacted != statement.text, let sealer = context.settings.replicator.sealer {
+            do {
+                sealed = try sealer.seal(text)
+            } catch {
+                return failedStatement("the statement cannot be sealed for the log: \(error)")
+            }
+        }
         let record = MutationRecord(
-            statement: statement.replacingNow(with: now), database: database,
+            statement: sealed ?? text, database: database,
             retentionPolicy: request.parameters["rp"] ?? "",
             parameters: statement.usesParameters ? request.parameters["params"] ?? "" : "",
             scope: statement.barrier(requestDatabase: database).logScope,
-            redactedStatement: statement.redacted
+            redactedStatement: redacted, isSealed: sealed != nil
         )
         do throws(LogError) {
             try context.loopLog.append(record, waiter: self)

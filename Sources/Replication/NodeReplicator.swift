@@ -39,6 +39,8 @@ package final class NodeReplicator {
         package var pingMisses = 3
         package var largestMutationAnswer = 4 << 20
         package var largestRefusalText = 64 << 10
+        /// Opens sealed statements.
+        package var sealer: (any StatementSealer)?
 
         package init() {}
     }
@@ -168,8 +170,11 @@ package final class NodeReplicator {
             figures.batches.add(1)
             pool.send(request, to: AnswerCollector(limit: 1 << 20) { [weak self] in self?.wrote(id, $0) })
         case (_, .mutation(let mutation)):
+            guard let statement = readable(mutation) else {
+                return again(id, reason: "cannot get a sealed statement: the key is not the one it was sealed with", retryAfter: nil)
+            }
             let request = NodeRequests.mutation(
-                statement: mutation.statement, database: mutation.database,
+                statement: statement, database: mutation.database,
                 retentionPolicy: mutation.retentionPolicy, parameters: mutation.parameters
             )
             pool.send(
@@ -179,6 +184,10 @@ package final class NodeReplicator {
         case (.mutation, .points), (_, nil):
             preconditionFailure("the feed makes the items, and their payloads fit their work")
         }
+    }
+
+    private func readable(_ mutation: MutationRecord) -> String? {
+        mutation.isSealed ? try? settings.sealer?.open(mutation.statement) : mutation.statement
     }
 
     // MARK: Answers to points

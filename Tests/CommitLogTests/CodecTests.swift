@@ -19,6 +19,7 @@ import Testing
             scope: .schema, user: "root", redactedStatement: "CREATE USER a WITH PASSWORD [REDACTED]"),
         MutationRecord(statement: "CREATE DATABASE x", scope: .databaseAndSchema("x"), redactedStatement: ""),
         MutationRecord(statement: "", scope: .everything, redactedStatement: ""),
+        MutationRecord(statement: "00ff", scope: .schema, redactedStatement: "CREATE USER x", isSealed: true),
     ]
 
     private static let refusal = RefusalRecord(

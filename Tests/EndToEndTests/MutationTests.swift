@@ -206,6 +206,15 @@ extension EndToEnd {
                 #expect(dump.output.contains("eve"), "\(dump.output)")
                 #expect(!dump.output.contains("correct-horse"))
                 #expect(!cluster.gateway.log.contains("correct-horse"))
+                let data = cluster.gateway.dataFolder.path
+                for name in try FileManager.default.subpathsOfDirectory(atPath: data) {
+                    let bytes = FileManager.default.contents(atPath: data + "/" + name) ?? Data()
+                    #expect(bytes.range(of: Data("correct-horse".utf8)) == nil, "\(name)")
+                }
+                // Both nodes got the real one.
+                for node in cluster.nodes {
+                    #expect(try await node.client.names("SHOW USERS").contains("eve"))
+                }
                 for path in ["/metrics", "/api/v1/status"] {
                     #expect(try await !cluster.gateway.admin.send(.get, path).text.contains("correct-horse"))
                 }

@@ -200,6 +200,29 @@ extension EndToEnd {
             }
         }
 
+        @Test("A5 lines at which a node's handler panics, and names that break its answer's head, hold up nobody")
+        func poison() async throws {
+            try await TestCluster.run { cluster in
+                // Exactly 100 tags make 1.6.7 answer 500, every time.
+                let tags = (0..<100).map { ",t\($0)=x" }.joined()
+                let reply = try await cluster.client.write("good v=1 1\nmany\(tags) v=1 2\ngood v=3 3", db: "t")
+                #expect(reply.status == 500 && reply.error == "Internal Server Error", "\(reply)")
+                // A refused name comes back in a header field of the node's answer.
+                #expect(try await cluster.client.write("c\u{1} v=1 1", db: "t").status == 204)
+                let conflict = try await cluster.client.write("c\u{1} v=\"text\" 2\ngood v=4 4", db: "t")
+                #expect(conflict.status == 400, "\(conflict)")
+                #expect(try await cluster.client.write("good v=5 5", db: "t").status == 204)
+                for node in cluster.nodes {
+                    #expect(try await node.client.count("v", of: "good", db: "t") == 4)
+                }
+                let letters = try await eventually("both lines are dead letters, once per node") {
+                    let letters = try await cluster.gateway.deadLetters(db: "t").deadLetters
+                    return letters.count == 4 ? letters : nil
+                }
+                #expect(Set(letters.map(\.line)) == ["many\(tags) v=1 2", "c\u{1} v=\"text\" 2"])
+            }
+        }
+
         @Test("L7 a refusal hits the lines of its own client only, also when many clients' points travel together")
         func refusalAmongMany() async throws {
             try await TestCluster.run { cluster in

@@ -91,9 +91,11 @@ package struct Response: Sendable {
         return body
     }
 
-    /// At most 1024 bytes of a message. Line ends become blanks when headers are written.
+    /// At most 1024 bytes of a message. Line ends become blanks, and so do other control characters, which InfluxDB
+    /// sends as they are: HTTP libraries refuse an answer with such a field.
     private static func headerText(_ message: some Collection<UInt8>) -> String {
-        var text = String(decoding: message.prefix(1024), as: UTF8.self)
+        let bytes = message.prefix(1024).map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
+        var text = String(decoding: bytes, as: UTF8.self)
         while text.utf8.count > 1024 {
             text.removeLast()
         }

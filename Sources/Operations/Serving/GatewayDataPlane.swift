@@ -20,7 +20,8 @@ package final class GatewayDataPlane: DataPlane {
     package static func start(
         configuration: Configuration, logger: Logger, fileSystem: any FileSystem
     ) async throws -> any DataPlane {
-        let settings = try GatewaySettings(configuration)
+        var settings = try GatewaySettings(configuration)
+        settings.replicator.sealer = try KeyFileSealer(path: configuration.dataDirectory + "/seal.key")
         let server = try await GatewayServer.start(settings: settings, fileSystem: fileSystem, logger: logger)
         Self.report(server.recovery, to: logger)
         return GatewayDataPlane(server: server, configuration: configuration)
