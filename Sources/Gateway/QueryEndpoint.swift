@@ -174,7 +174,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
 struct ClientQuery {
     let parameters: RequestParameters
     private let headers: [(String, String)]
-    private let target: String
+    private let credentials: [String]
 
     init(head: RequestHead, parameters: RequestParameters) {
         self.parameters = parameters
@@ -183,17 +183,21 @@ struct ClientQuery {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
         }
         self.headers = headers
-        var pairs: [String] = []
-        for name in ["u", "p", "pretty"] {
-            if let value = parameters.urlOnly(name) { pairs.append("\(name)=\(NodeRequests.percentEncoded(value))") }
+        self.credentials = ["u", "p"].compactMap { name in
+            parameters.urlOnly(name).map { "\(name)=\(NodeRequests.percentEncoded($0))" }
         }
-        target = pairs.isEmpty ? "/query" : "/query?" + pairs.joined(separator: "&")
+    }
+
+    /// What counts in the URL only, in the URL.
+    private func target(isPretty: Bool) -> String {
+        let pairs = credentials + (isPretty ? ["pretty=true"] : [])
+        return pairs.isEmpty ? "/query" : "/query?" + pairs.joined(separator: "&")
     }
 
     /// Everything, for one node to answer.
     var whole: NodeRequest {
         NodeRequest(
-            method: .POST, target: target, headers: headers,
+            method: .POST, target: target(isPretty: parameters.isPretty), headers: headers,
             body: [ByteBuffer(bytes: parameters.encodedForm())]
         )
     }
@@ -202,7 +206,7 @@ struct ClientQuery {
     func part(_ text: [UInt8]) -> NodeRequest {
         let form = parameters.encodedForm(replacing: ["q": text, "chunked": nil, "chunk_size": nil, "async": nil])
         return NodeRequest(
-            method: .POST, target: target.replacing("pretty=true", with: ""),
+            method: .POST, target: target(isPretty: false),
             headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) },
             body: [ByteBuffer(bytes: form)]
         )
