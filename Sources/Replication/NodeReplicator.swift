@@ -171,7 +171,9 @@ package final class NodeReplicator {
             pool.send(request, to: AnswerCollector(limit: 1 << 20) { [weak self] in self?.wrote(id, $0) })
         case (_, .mutation(let mutation)):
             guard let statement = readable(mutation) else {
-                return again(id, reason: "cannot get a sealed statement: the key is not the one it was sealed with", retryAfter: nil)
+                return again(
+                    id, reason: "cannot get a statement that was sealed with another key",
+                    retryAfter: nil)
             }
             let request = NodeRequests.mutation(
                 statement: statement, database: mutation.database,
