@@ -78,6 +78,16 @@ package struct NodeAnswer: Equatable, Sendable {
         return .linesRefused(refusal)
     }
 
+    /// Whether the words speak of something that the node has too little of: no record is at fault then.
+    package static func isShortage(_ words: String) -> Bool {
+        shortages.contains { words.contains($0) } || isTransient(words)
+    }
+
+    private static let shortages = [
+        "cache-max-memory-size exceeded", "no space left", "disk quota", "too many open files", "cannot allocate",
+        "input/output error", "read-only file system", "timeout", "is pending deletion",
+    ]
+
     private func short(_ text: String) -> String {
         text.utf8.count <= 200 ? text : String(text.prefix(200)) + "..."
     }
