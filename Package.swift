@@ -79,7 +79,9 @@ let full: [Target] = [
     .target(
         name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
-    tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
+    tests(
+        "ReplicationTests",
+        ["Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", nioCore, nioPosix, nioLocks]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
