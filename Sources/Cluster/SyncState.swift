@@ -24,6 +24,9 @@ package enum SyncState: Equatable, Sendable {
         }
     }
 
+    /// What it has is known, and it gets what it lacks.
+    package var isFed: Bool { self == .inSync || isCatchingUp }
+
     /// Fed from the log, but not (yet) in sync.
     package var isCatchingUp: Bool {
         switch self {

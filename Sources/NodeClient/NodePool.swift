@@ -10,6 +10,8 @@ package final class NodePool {
     package let eventLoop: any EventLoop
     package let address: NodeAddress
     package let limits: NodePoolLimits
+    /// Called when an established connection, idle or not, ends without our doing: the node's process may have ended.
+    package var onConnectionLost: (() -> Void)?
 
     private var state: NodePoolState
     private var waiting: [NodePoolState.ExchangeID: NodeExchange] = [:]

@@ -12,11 +12,13 @@ extension NodeReplicator {
     /// A connection broke: a request on it may still take effect, and the next process at the address may hold other
     /// data. Nothing is sent before both are known (S10, S11).
     func contactLost(reason: String) {
-        guard !isStopped, attachment != nil, case .known = contact else { return }
+        guard !isStopped, case .known = contact else { return }
         contact = .unknown
-        closeGate()
-        delegate.contactLost(node, reason: reason)
-        if !isPaused { interview() }
+        if attachment != nil {
+            closeGate()
+            delegate.contactLost(node, reason: reason)
+        }
+        interview()
     }
 
     func closeGate() {
@@ -51,7 +53,9 @@ extension NodeReplicator {
             case .failure(let error): interviewFailed(error)
             case .success(let (markers, hasData)):
                 contact = .known
-                delegate.interviewed(node, Interviewed(facts: facts, markers: markers, hasData: hasData))
+                delegate.interviewed(node, 
+                    Interviewed(facts: facts, markers: markers, hasData: hasData, lastMarker: lastMarker,
+                        attemptedMarker: attemptedMarker))
             }
         }
     }
@@ -136,6 +140,7 @@ extension NodeReplicator {
         if lastMarker != nil { return settle() }
         guard !isWritingMarker else { return }
         isWritingMarker = true
+        attemptedMarker = max(attemptedMarker ?? .zero, attachment.cursor)
         let generation = generation
         questions.writeMarker(marker(attachment.cursor)).assumeIsolated().whenComplete { [self] result in
             isWritingMarker = false
@@ -143,6 +148,7 @@ extension NodeReplicator {
             switch result {
             case .success:
                 lastMarker = attachment.cursor
+                delegate.markerConfirmed(node, attachment.cursor)
                 reopen()
             case .failure(let error):
                 delegate.waits(node, reason: "cannot write its marker into database _sluice: \(error)")
@@ -205,6 +211,7 @@ extension NodeReplicator {
         let cursor = min(durable, lanes.cursor)
         if let lastMarker, lastMarker >= cursor { return }
         isWritingMarker = true
+        attemptedMarker = max(attemptedMarker ?? .zero, cursor)
         let generation = generation
         questions.writeMarker(marker(cursor)).assumeIsolated().whenComplete { [self] result in
             isWritingMarker = false
@@ -212,15 +219,13 @@ extension NodeReplicator {
             switch result {
             case .success:
                 lastMarker = cursor
+                delegate.markerConfirmed(node, cursor)
                 for database in stubborn.keys { stubborn[database]?.otherWritesWork = true }
             case .failure(let error):
                 logger.debug("a marker was not written", metadata: ["node": "\(name)", "error": "\(error)"])
             }
         }
     }
-
-    /// The newest marker that the node has confirmed.
-    package var confirmedMarker: Offset? { lastMarker }
 }
 
 extension FenceSample {

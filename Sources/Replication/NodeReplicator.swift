@@ -112,7 +112,9 @@ package final class NodeReplicator {
     private var pings: RepeatedTask?
     private var markers: RepeatedTask?
     var isWritingMarker = false
+    /// The newest marker that the node has confirmed under this attachment.
     var lastMarker: Offset?
+    var attemptedMarker: Offset?
     private var version = ""
     var isStopped = false
 
@@ -180,7 +182,7 @@ package final class NodeReplicator {
                 }
             }
             if skipped > 0 { feed.grant(node, bytes: skipped) }
-            delegate.progressed(node, cursor: lanes.cursor)
+            tellProgress()
             reportWhatWasHeldBack()
             pump()
         }
@@ -205,8 +207,13 @@ package final class NodeReplicator {
             if !stubborn.isEmpty { stubborn[database] = nil }
             delegate.applied(node, lane: database, through: last.offset)
         }
-        delegate.progressed(node, cursor: lanes.cursor)
+        tellProgress()
         pump()
+    }
+
+    func tellProgress() {
+        guard let attachment else { return }
+        delegate.progressed(node, cursor: lanes.cursor, attachment: attachment.number)
     }
 
     /// Nothing is known to be applied of the batch: the same records are next in their lane.

@@ -12,7 +12,7 @@ package protocol ReplicatorDelegate: AnyObject, Sendable {
     func answered(_ node: NodeIndex, mutation offset: Offset, _ answer: MutationAnswer)
     /// A mutation was executed, without error.
     func mutated(_ node: NodeIndex, _ mutation: MutationRecord)
-    func progressed(_ node: NodeIndex, cursor: Offset)
+    func progressed(_ node: NodeIndex, cursor: Offset, attachment: Int)
     func deliveryFailed(_ node: NodeIndex, reason: String)
     func healthChanged(_ node: NodeIndex, isUp: Bool, missedPings: Int, version: String)
     func needsCopy(_ node: NodeIndex, reason: String)
@@ -33,6 +33,8 @@ package protocol ReplicatorDelegate: AnyObject, Sendable {
     /// The node holds lines that its set has refused.
     func contradicted(_ node: NodeIndex, database: String, measurements: Set<String>)
 
+    /// The node has confirmed a marker.
+    func markerConfirmed(_ node: NodeIndex, _ cursor: Offset)
     /// The cursor that is on disk.
     func durableCursor(_ node: NodeIndex) -> Offset?
     var durableEnd: Offset { get }
@@ -47,6 +49,10 @@ package struct Interviewed: Sendable {
     package var markers: [Marker]
     /// Whether a database of users has a measurement.
     package var hasData: Bool
+    /// The newest marker that the node has confirmed to us; nil: none yet.
+    package var lastMarker: Offset?
+    /// The largest cursor in any marker that was sent to it.
+    package var attemptedMarker: Offset?
 }
 
 /// Lines of a record that a node refused.
@@ -60,6 +66,8 @@ package struct RefusalReport: Sendable {
 
 /// From where a node is fed.
 package struct NodeAttachment: Sendable {
+    /// The sync set's number for it.
+    package var number: Int
     package var cursor: Offset
     package var process: ProcessIdentity?
     /// Records below it were sent before, perhaps: what the node refuses of them means nothing.
@@ -68,7 +76,10 @@ package struct NodeAttachment: Sendable {
     private var fedBytes = 0
 
     /// - Parameter replayBytes: no more than this can have been sent before.
-    package init(cursor: Offset, process: ProcessIdentity?, replayEnd: Offset, replayBytes: Int = .max) {
+    package init(
+        number: Int, cursor: Offset, process: ProcessIdentity?, replayEnd: Offset, replayBytes: Int = .max
+    ) {
+        self.number = number
         self.cursor = cursor
         self.process = process
         self.replayEnd = replayEnd
