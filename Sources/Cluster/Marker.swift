@@ -3,6 +3,9 @@
 
 /// The point that a gateway writes into a node's database `_sluice`: one per log.
 package struct Marker: Equatable, Sendable {
+    /// The database for markers; hidden from clients.
+    package static let database = "_sluice"
+
     package var logID: String
     package var epoch: UInt64
     /// The node's cursor at the last checkpoint before it was written.

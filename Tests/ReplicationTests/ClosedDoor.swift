@@ -11,7 +11,6 @@ struct ClosedDoor: Sendable {
     /// Requests whose path begins with one of `closed` get a 403, all others go to the node on `port`.
     static func start(before port: Int, closed: [String]) async throws -> ClosedDoor {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { client in
                 ClientBootstrap(group: client.eventLoop).channelInitializer { node in
                     node.eventLoop.makeCompletedFuture {
@@ -19,7 +18,6 @@ struct ClosedDoor: Sendable {
                     }
                 }.connect(host: "127.0.0.1", port: port).flatMapThrowing { node in
                     try client.pipeline.syncOperations.addHandler(PassOn(to: node, closed: closed))
-                    client.setOption(.autoRead, value: true).whenSuccess { client.read() }
                 }
             }.bind(host: "127.0.0.1", port: 0).get()
         return ClosedDoor(url: "http://127.0.0.1:\(channel.localAddress?.port ?? 0)", channel: channel)

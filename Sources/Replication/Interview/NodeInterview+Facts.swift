@@ -3,12 +3,8 @@
 import Cluster
 import NIOCore
 
-/// The one database for what gateways note in nodes; hidden from clients.
-package enum ReservedDatabase {
-    package static let sluice = "_sluice"
-    /// InfluxDB's own.
-    package static let monitoring = "_internal"
-}
+/// InfluxDB's own database.
+let monitoringDatabase = "_internal"
 
 extension NodeInterview {
     package func facts() -> EventLoopFuture<NodeFacts> {
@@ -64,7 +60,7 @@ extension NodeInterview {
     package func userDatabases() -> EventLoopFuture<[String]> {
         ask("SHOW DATABASES").map { series in
             (series.first?.column("name") ?? []).compactMap(\.string)
-                .filter { $0 != ReservedDatabase.sluice && $0 != ReservedDatabase.monitoring }
+                .filter { $0 != Marker.database && $0 != monitoringDatabase }
         }
     }
 

@@ -124,7 +124,7 @@ struct WriteCounters: Equatable, Sendable {
             }
             activeWrites += Int(clamping: active)
         case "shard":
-            guard let owner = tag("database"), database == nil ? owner != ReservedDatabase.monitoring : owner == database
+            guard let owner = tag("database"), database == nil ? owner != monitoringDatabase : owner == database
             else { return }
             guard let begun = value("writeReq"), let ok = value("writeReqOk"), let failed = value("writeReqErr"),
                 let path = tag("path") ?? tag("id")

@@ -42,9 +42,9 @@ extension NodeInterview {
 
     /// With a policy of its own words: a node may be configured to make none by itself.
     static let createStatement =
-        "CREATE DATABASE \"\(ReservedDatabase.sluice)\" WITH DURATION INF REPLICATION 1 NAME \"autogen\""
+        "CREATE DATABASE \"\(Marker.database)\" WITH DURATION INF REPLICATION 1 NAME \"autogen\""
 
-    private static let markerSource = "\"\(ReservedDatabase.sluice)\".\"autogen\".\"marker\""
+    private static let markerSource = "\"\(Marker.database)\".\"autogen\".\"marker\""
 
     static func writeRequest(_ marker: Marker) -> NodeRequest {
         // Log ids are hexadecimal and node names are letters, digits, '.', '_' and '-': nothing needs an escape.
@@ -52,7 +52,7 @@ extension NodeInterview {
             "marker,log=\(marker.logID) epoch=\(Int64(clamping: marker.epoch))i,"
             + "cursor=\(Int64(clamping: marker.cursor))i,node=\"\(marker.node)\" 0"
         return NodeRequests.write(
-            database: ReservedDatabase.sluice, retentionPolicy: "autogen", precision: "n",
+            database: Marker.database, retentionPolicy: "autogen", precision: "n",
             body: [ByteBuffer(string: line)])
     }
 }
