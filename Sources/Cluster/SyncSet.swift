@@ -135,7 +135,7 @@ package struct SyncSet: Sendable {
             return slownessReason + "; it may come back when it has made nobody wait for as long"
         }
         if member.cursor < member.horizon {
-            return "records below offset \(member.horizon) may be applied a second time; not readable before it is there"
+            return "it is not readable before it has come to offset \(member.horizon)"
         }
         return member.isFailing ? "its last delivery failed" : nil
     }
