@@ -63,9 +63,21 @@ package struct NodeAnswer: Equatable, Sendable {
             return .linesRefused(Refusal(status: 500, message: "Internal Server Error"))
         case 500...599:
             return .retry(reason: "answered \(status): \(short(message))", retryAfter: retryAfter)
+        case 401, 403:
+            return .misconfigured(reason: accessAdvice)
         default:
             return .misconfigured(reason: "answered \(status) to /write: \(short(message))")
         }
+    }
+
+    /// The gateway's own credential is missing or not good enough.
+    package var accessAdvice: String {
+        let what = "answered \(status) (\(short(message)))"
+        return status == 401
+            ? what + ": the node asks for a user; add \"username: NAME\" and \"password_file: FILE\" of an "
+                + "administrator of this InfluxDB to the node's entry in the configuration"
+            : what + ": the user in the node's entry in the configuration is no administrator of this InfluxDB; "
+                + "grant it ALL PRIVILEGES, or name another one"
     }
 
     private var badRequestVerdict: WriteVerdict {
@@ -114,6 +126,8 @@ extension NodeAnswer {
             return .executed(error: message)
         case 429, 500...599:
             return .retry(reason: "answered \(status): \(short(message))", retryAfter: retryAfter)
+        case 401, 403:
+            return .misconfigured(reason: accessAdvice)
         default:
             return .misconfigured(reason: "answered \(status) to /query: \(short(message))")
         }

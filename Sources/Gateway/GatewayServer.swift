@@ -40,6 +40,7 @@ package final class GatewayServer: Sendable {
     package let control: ClusterControl
     private let feed: LogFeed
     private let replicas: [ReplicatorHandle]
+    private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
     private let server: HTTPServer
     private let refusalObserver: NIOLockedValueBox<(@Sendable (Offset) -> Void)?>
     private let isStopped = NIOLockedValueBox(false)
@@ -115,13 +116,14 @@ package final class GatewayServer: Sendable {
 
         let view = view
         let figures = figures
+        let schema = SharedSchema()
         var loops: [Loop] = []
         for member in members {
             let context = try await member.eventLoop.submit {
                 NIOLoopBound(
                     LoopContext(
                         eventLoop: member.eventLoop, settings: settings, view: view, log: log,
-                        loopLog: member.log.value, acks: member.acks.value, figures: figures, logger: logger
+                        loopLog: member.log.value, acks: member.acks.value, figures: figures, schema: schema, logger: logger
                     ),
                     eventLoop: member.eventLoop
                 )
@@ -129,6 +131,12 @@ package final class GatewayServer: Sendable {
             loops.append(Loop(member: member, context: context))
         }
         self.loops = loops
+        let context = loops[0].context
+        let keeper = try await loops[0].member.eventLoop.submit {
+            NIOLoopBound(CatalogueKeeper(context: context.value), eventLoop: context.eventLoop)
+        }.get()
+        schema.keep(by: keeper)
+        catalogueKeeper = keeper
 
         let feed = feed
         let control = control
@@ -145,11 +153,16 @@ package final class GatewayServer: Sendable {
                     eventLoop: eventLoop,
                     replicator: NodeReplicator(
                         node: NodeIndex(index), name: node.name, eventLoop: eventLoop,
-                        pool: NodePool(eventLoop: eventLoop, address: node.address, limits: settings.deliveryPool),
-                        pingPool: NodePool(eventLoop: eventLoop, address: node.address, limits: pingLimits),
+                        pool: NodePool(
+                            eventLoop: eventLoop, address: node.address, limits: settings.deliveryPool,
+                            credential: node.credential),
+                        pingPool: NodePool(
+                            eventLoop: eventLoop, address: node.address, limits: pingLimits,
+                            credential: node.credential),
                         questions: NodeInterview(
                             pool: NodePool(
-                                eventLoop: eventLoop, address: node.address, limits: questionLimits)),
+                                eventLoop: eventLoop, address: node.address, limits: questionLimits,
+                                credential: node.credential)),
                         feed: feed, settings: settings.replicator, delegate: control, figures: figures, logger: logger
                     )
                 )
@@ -175,6 +188,7 @@ package final class GatewayServer: Sendable {
 
         feed.start()
         control.start()
+        keeper.eventLoop.execute { keeper.value.start() }
         for replica in replicas { replica.eventLoop.execute { replica.replicator.value.start() } }
         do {
             let address = try await server.bind(host: settings.host, port: settings.port).get()
@@ -238,6 +252,8 @@ package final class GatewayServer: Sendable {
             logger.warning("requests were cut off by the stop", metadata: ["requests": "\(left)"])
         }
         control.stop()
+        let keeper = catalogueKeeper
+        keeper.eventLoop.execute { keeper.value.stop() }
         for replica in replicas {
             try? await replica.eventLoop.submit { replica.replicator.value.stop() }.get()
         }
