@@ -200,6 +200,9 @@ package final class CommitLog: Sendable {
         admission.pendingBytes.load(ordering: .relaxed)
     }
 
+    /// Bytes of one segment file.
+    package var segmentBytes: UInt64 { configuration.segmentBytes }
+
     /// Bytes that the segments occupy.
     package var usedBytes: UInt64 {
         table.withLock { $0.allocatedBytes }

@@ -388,24 +388,32 @@ extension ClusterControl {
 
     func doChores() {
         let figures = commitLog.figures
-        state.value.outage.note(
-            bytesAppended: figures.bytes, roomBytes: figures.roomBytes, at: MonotonicClock.now)
-        let left = state.value.outage.timeLeft
+        state.value.outage.note(bytesAppended: figures.bytes, at: MonotonicClock.now)
+        let left = state.value.outage.seconds(room: figures.roomBytes)
         view.update { $0.outageBudget = left }
         relievePressure(figures)
     }
 
     /// At the log's limit, what only lagging nodes lack and another has is dropped for them (L20).
     private func relievePressure(_ figures: LogFigures) {
-        let sync = state.value.sync
-        let members = sync.members.enumerated().compactMap { index, member -> RetentionPolicy.Member? in
-            guard !state.value.nodes[index].isBeingGivenUp, let cursor = commitLog.cursor(names[index]) else {
-                return nil
-            }
-            return RetentionPolicy.Member(
-                node: NodeIndex(index), cursor: cursor, isInSync: member.state == .inSync)
+        let policy = RetentionPolicy(segmentBytes: commitLog.segmentBytes, maximumBytes: figures.maximumBytes)
+        guard figures.roomBytes < policy.wantedRoom else { return }
+        var others = commitLog.cursors
+        var members: [RetentionPolicy.Member] = []
+        for (index, member) in state.value.sync.members.enumerated() {
+            let cursor = others.removeValue(forKey: names[index])
+            let marker = others.removeValue(forKey: Self.markerCursor + names[index])
+            // The log keeps what is above the marker.
+            let needed = cursor.map { min($0, marker ?? $0) }
+            members.append(
+                .init(
+                    node: NodeIndex(index), state: member.state,
+                    cursor: state.value.nodes[index].isBeingGivenUp ? nil : needed))
         }
-        for node in RetentionPolicy.toGiveUp(members: members, figures: figures, durableEnd: commitLog.durableEnd) {
+        let decision = policy.decide(
+            room: figures.roomBytes, members: members, otherCursors: Array(others.values),
+            bytesBelow: { commitLog.bytes(below: $0) })
+        for node in decision.givenUp {
             giveUp(
                 node,
                 reason: "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "

@@ -42,8 +42,8 @@ package struct ClusterSnapshot: Sendable {
 
     /// What must not be read on some node.
     package var divergences: [Divergence] = []
-    /// How long the log can take records at the present rate, in nanoseconds; nil: there is no load.
-    package var outageBudget: Int64?
+    /// How long the log can take records at the present rate, in seconds; nil: there is no load.
+    package var outageBudget: Double?
 
     package subscript(node: NodeIndex) -> Node { nodes[Int(node.value)] }
 
