@@ -42,7 +42,7 @@ package struct DelayBudget: Sendable {
         if slices.isEmpty { isSpent = false }
     }
 
-    /// True: that was the last of it.
+    /// True: nothing is left now, or was before.
     package mutating func charge(_ waited: Int64, at now: Int64) -> Bool {
         guard waited > 0 else { return false }
         if let newest = slices.last, now - newest.start < refill / 60 {
@@ -51,9 +51,8 @@ package struct DelayBudget: Sendable {
             slices.append(Slice(start: now, charged: waited))
         }
         charged += waited
-        guard charged >= capacity, !isSpent else { return false }
-        isSpent = true
-        return true
+        if charged >= capacity { isSpent = true }
+        return isSpent
     }
 }
 
@@ -124,7 +123,7 @@ package struct DelayBudgets: Sendable {
 
     /// Time passes; call it every 50 ms or so. `now` is monotonic, in nanoseconds; `standings` has one entry per node.
     ///
-    /// Returns the nodes whose budget has just been spent. Among nodes with equal cursors, and with one node alone,
+    /// Returns the nodes that were charged and have nothing left. Among nodes with equal cursors, and with one node alone,
     /// nobody is charged; so the node that is furthest is never among them.
     package mutating func tick(now: Int64, durableEnd: Offset, standings: [Standing]) -> [NodeIndex] {
         precondition(standings.count == accounts.count, "one standing per node")

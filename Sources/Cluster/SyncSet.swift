@@ -258,7 +258,8 @@ package struct SyncSet: Sendable {
             guard history.age(ofBacklogFrom: members[index].cursor, at: now) > settings.syncTimeout else { continue }
             actions += leave(NodeIndex(index), reason: "it answers neither writes nor pings")
         }
-        let arrivals = members.indices.filter { mayEnter($0, now: now) }
+        let isAlone = ackSet.isEmpty
+        let arrivals = members.indices.filter { mayEnter($0, isAlone: isAlone, now: now) }
         guard !arrivals.isEmpty else { return actions }
         announcements += 1
         for index in arrivals { members[index].standing = .entering(announcement: announcements) }
@@ -271,10 +272,11 @@ package struct SyncSet: Sendable {
             + "within \(seconds(settings.budgetRefill)) s"
     }
 
-    private func mayEnter(_ index: Int, now: Int64) -> Bool {
+    /// - Parameter isAlone: nobody is waited for; then a node without a budget is the fastest there is (A12).
+    private func mayEnter(_ index: Int, isAlone: Bool, now: Int64) -> Bool {
         let member = members[index]
         return member.state == .catchingUp && member.isPresentable && !member.isFailing && member.missedPings == 0
-            && !budgets.isSpent(NodeIndex(index))
+            && (isAlone || !budgets.isSpent(NodeIndex(index)))
             && history.age(ofBacklogFrom: member.cursor, at: now) < settings.enterBelow
     }
 

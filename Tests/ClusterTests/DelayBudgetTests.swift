@@ -174,7 +174,7 @@ struct DelayBudgetTests {
         var budget = DelayBudget(capacity: 2000, refill: 60_000)
         let steps: [(time: Int64, charge: Int64, isSpentNow: Bool, left: Double)] = [
             (0, 500, false, 0.75), (100, 500, false, 0.5), (30_000, 500, false, 0.25), (62_000, 0, false, 0.75),
-            (70_000, 2000, true, 0), (71_000, 100, false, 0), (100_000, 0, false, 0), (131_500, 0, false, 0),
+            (70_000, 2000, true, 0), (71_000, 100, true, 0), (100_000, 0, false, 0), (131_500, 0, false, 0),
             (132_000, 0, false, 1),
         ]
         for step in steps {

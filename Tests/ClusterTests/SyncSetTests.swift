@@ -140,6 +140,35 @@ struct SyncSetTests {
         #expect(!sync.tick(now: 2 * second, durableEnd: offset(10)).isEmpty)
     }
 
+    @Test("A12 a node without a budget comes back at once when nobody else is in sync, and goes when it is slow again")
+    func lastOneLeft() {
+        var sync = inSync()
+        var tick = 0
+        func run(ticks: Int, a isFastThere: Bool, bLacks lag: Int) {
+            for _ in 0..<ticks {
+                tick += 1
+                if isFastThere { _ = sync.progressed(a, cursor: offset(10 + tick)) }
+                _ = sync.progressed(b, cursor: offset(10 + tick - lag))
+                for action in sync.tick(now: Int64(tick) * second / 20, durableEnd: offset(10 + tick)) {
+                    guard case .announce(_, let announcement) = action else { continue }
+                    _ = sync.confirmed(announcement: announcement, durableEnd: offset(10 + tick))
+                }
+            }
+        }
+        run(ticks: 20, a: true, bLacks: 0)
+        run(ticks: 60, a: true, bLacks: 10)
+        #expect(sync.readSet == [a] && sync.budgetLeft(b) == 0)
+        run(ticks: 20, a: true, bLacks: 0)
+        #expect(sync.readSet == [a], "its budget is not full")
+        _ = sync.deliveryFailed(a, reason: "gone")
+        run(ticks: 20, a: false, bLacks: 0)
+        #expect(sync.readSet == [b])
+        run(ticks: 20, a: true, bLacks: 0)
+        #expect(sync.readSet == [a, b])
+        run(ticks: 20, a: true, bLacks: 10)
+        #expect(sync.readSet == [a])
+    }
+
     @Test("a budget that is partly used keeps no node from entering again after another fault")
     func anotherFault() {
         var sync = inSync()
