@@ -55,7 +55,7 @@ private final class Received: Sendable {
                     case .item(let item):
                         state.offsets.append(item.offset.rawValue)
                         if let payload = item.points { state.payloads.append(String(buffer: payload)) }
-                    case .other(let offset, _):
+                    case .refusal(let offset, _, _):
                         state.offsets.append(offset.rawValue)
                     }
                 }
