@@ -42,7 +42,10 @@ let full: [Target] = [
     library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
     library(
         "Replication",
-        ["LineProtocol", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks, logging]
+        [
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks,
+            logging,
+        ]
     ),
     library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, logging]),
     library(
