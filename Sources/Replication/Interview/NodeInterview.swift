@@ -78,18 +78,21 @@ package final class NodeInterview {
 
     /// An answer with status 2xx from an InfluxDB 1.x.
     func send(_ request: NodeRequest, expecting status: Int = 200) -> EventLoopFuture<CollectedAnswer.Answer> {
-        eventLoop.assertInEventLoop()
-        var request = request
-        if let authorization { request.headers.append(("Authorization", authorization)) }
         let what = "\(request.method) \(request.target.prefix { $0 != "?" })"
         let promise = eventLoop.makePromise(of: CollectedAnswer.Answer.self)
         let collector = AnswerCollector(limit: limits.answerBytes) { answer in
             promise.completeWith(Result { try answer.checked(status: status, what: what) })
         }
-        pool.send(
-            request, to: collector,
-            options: ExchangeOptions(firstByteTimeout: limits.firstByte, idleTimeout: limits.idle))
+        send(request, to: collector, idle: limits.idle)
         return promise.futureResult
+    }
+
+    func send(_ request: NodeRequest, to receiver: any NodeResponseReceiver, idle: TimeAmount) {
+        eventLoop.assertInEventLoop()
+        var request = request
+        if let authorization { request.headers.append(("Authorization", authorization)) }
+        pool.send(
+            request, to: receiver, options: ExchangeOptions(firstByteTimeout: limits.firstByte, idleTimeout: idle))
     }
 
     /// Nanoseconds since 1970 by this machine's wall clock.
