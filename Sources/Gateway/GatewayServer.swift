@@ -123,7 +123,8 @@ package final class GatewayServer: Sendable {
                 NIOLoopBound(
                     LoopContext(
                         eventLoop: member.eventLoop, settings: settings, view: view, log: log,
-                        loopLog: member.log.value, acks: member.acks.value, figures: figures, schema: schema, logger: logger
+                        loopLog: member.log.value, acks: member.acks.value, figures: figures, schema: schema,
+                        logger: logger
                     ),
                     eventLoop: member.eventLoop
                 )

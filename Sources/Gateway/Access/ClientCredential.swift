@@ -17,7 +17,8 @@ struct ClientCredential: Sendable, CustomStringConvertible {
     private let form: Form
 
     init(head: RequestHead, parameters: RequestParameters) {
-        if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty {
+        if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty
+        {
             form = .url(username: username, password: Secret(password))
         } else if let header = head.headers.first(name: "Authorization") {
             form = .header(Secret(header))

@@ -38,6 +38,9 @@ package struct Setting: Sendable {
             key: "zone", example: "dc1", summary: "where the gateway stands; reads prefer nodes of the same zone",
             apply: { configuration, text throws(ValueFault) in configuration.zone = text }, render: { $0.zone }),
 
+        choice(
+            "access", \.access,
+            "who checks clients' writes and changes; auto: the nodes when one has a username, else nobody"),
         choice("ack", \.ack, "what a 204 promises at least"),
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),

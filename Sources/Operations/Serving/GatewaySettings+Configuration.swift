@@ -19,6 +19,7 @@ extension GatewaySettings {
         port = configuration.listen.port
         zone = configuration.zone
         eventLoops = configuration.threads
+        access = configuration.asksNodesForAccess ? .nodes(KeyedHasher()) : .none
         ack = AckLevel(rawValue: configuration.ack.rawValue) ?? .insync
         consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
         withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
@@ -50,7 +51,9 @@ extension GatewaySettings {
 
     private static func node(_ node: ConfiguredNode) throws -> Node {
         do {
-            return Node(name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone)
+            return Node(
+                name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone,
+                credential: node.credential)
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")
         }
