@@ -33,7 +33,7 @@ extension EndToEnd {
             try await TestCluster.run(Self.durableOnly, linked: ["b"]) { cluster in
                 try await repeated(Self.runs) { run in
                     let contest = Overwrite("m\(run)")
-                    try await breakOff(contest, in: cluster, attempts: 6)
+                    try await breakOff(contest, in: cluster, attempts: 5)
                     try await requireNewest(contest, in: cluster)
                 }
             }
@@ -62,15 +62,22 @@ extension EndToEnd {
         @Test("S10 M3 after a 500 timeout the request goes on inside the node, yet the newer values stand")
         func coordinatorTimeout() async throws {
             var hasty = InfluxNode.Settings()
-            hasty.extra = ["coordinator": "write-timeout = \"20ms\""]
-            try await TestCluster.run(Self.durableOnly, node: hasty) { cluster in
+            hasty.extra = ["coordinator": "write-timeout = \"100ms\""]
+            try await TestCluster.run(Self.durableOnly, node: hasty, linked: ["b"]) { cluster in
+                let link = try cluster.link(to: "b")
                 try await repeated(Self.runs) { run in
                     let contest = Overwrite("m\(run)")
+                    defer { cluster.b.wakeUp() }
                     try await write(contest.older, to: cluster)
+                    // A stop longer than the time-out, while the node is at work on the request.
+                    await moment(.seconds(1)) { link.requestsPassedOn(of: "m\(run),") > 0 }
+                    cluster.b.hang()
+                    await moment(.milliseconds(150)) { false }
+                    cluster.b.wakeUp()
                     try await write(contest.newer, to: cluster)
                     try await requireNewest(contest, in: cluster)
                 }
-                let timeouts = try await cluster.a.counter("write", "writeTimeout")
+                let timeouts = try await cluster.b.counter("write", "writeTimeout")
                 #expect(timeouts > 0, "the situation came up")
                 #expect(try await cluster.gateway.status().deadLetters == 0, "a time-out is no fault of the data")
             }
@@ -156,7 +163,15 @@ extension EndToEnd {
         func answeredBeforeExecution() async throws {
             try await TestCluster.run(linked: ["b"]) { cluster in
                 try await repeated(Self.runs) { run in
-                    try await dropAndWrite("m\(run)", in: cluster, cutting: .answering, attempts: 3)
+                    let contest = Overwrite("m\(run)", lines: 20_000)
+                    try await write(contest.older, to: cluster)
+                    let link = try cluster.link(to: "b")
+                    link.cut(.init(.answering, of: "DROP%20MEASUREMENT"), times: 1)
+                    defer { link.disarm() }
+                    try await cluster.client.execute("DROP MEASUREMENT m\(run)", db: "t")
+                    try await write(contest.newer, to: cluster)
+                    try await requireOnlyNewer(contest, in: cluster)
+                    if link.triggersLeft == 1 { throw TestFailure("no DROP broke off") }
                 }
             }
         }
@@ -165,7 +180,13 @@ extension EndToEnd {
         func abandonedDrop() async throws {
             try await TestCluster.run(linked: ["b"]) { cluster in
                 try await repeated(Self.runs) { run in
-                    try await dropAndWrite("m\(run)", in: cluster, cutting: .passedOn, attempts: 6, hung: true)
+                    let contest = Overwrite("m\(run)")
+                    try await write(contest.older, to: cluster)
+                    try await leaveBehind(.init(.passedOn, of: "DROP%20MEASUREMENT"), 5, in: cluster) {
+                        try await cluster.client.execute("DROP MEASUREMENT m\(run)", db: "t")
+                    }
+                    try await write(contest.newer, to: cluster)
+                    try await requireOnlyNewer(contest, in: cluster)
                 }
             }
         }
@@ -178,40 +199,40 @@ extension EndToEnd {
         }
 
         /// The older write is sent up to `attempts` times to the hung node b, and each time its connection breaks; the
-        /// newer one is in the log when the node wakes.
+        /// newer one is in the log when the node wakes. The next attempt meets the node at work on those before.
         private func breakOff(
             _ contest: Overwrite, in cluster: TestCluster, attempts: Int, by ending: FaultyLink.Ending = .fin
         ) async throws {
-            let link = try cluster.link(to: "b")
-            cluster.b.hang()
-            defer { cluster.b.wakeUp() }
-            link.cut(.init(.passedOn, of: contest.measurement + ",", by: ending), times: attempts)
-            defer { link.disarm() }
-            try await write(contest.older, to: cluster)
-            try await eventually("a request broke off") { link.triggersLeft < attempts }
-            // A gateway that settles first sends it no second time to a node that hangs.
-            await moment(.seconds(2)) { link.triggersLeft == 0 }
+            try await leaveBehind(.init(.passedOn, of: contest.measurement + ",", by: ending), attempts, in: cluster) {
+                try await write(contest.older, to: cluster)
+            }
             try await write(contest.newer, to: cluster)
         }
 
-        private func dropAndWrite(
-            _ measurement: String, in cluster: TestCluster, cutting moment: FaultyLink.Trigger.Moment, attempts: Int,
-            hung: Bool = false
+        /// Has the requests that `body` causes end in front of the hung node b, and wakes it.
+        private func leaveBehind(
+            _ trigger: FaultyLink.Trigger, _ attempts: Int, in cluster: TestCluster, _ body: () async throws -> Void
         ) async throws {
-            let many = Overwrite(measurement, lines: 5000)
-            try await write(many.older, to: cluster)
             let link = try cluster.link(to: "b")
-            if hung { cluster.b.hang() }
-            defer { cluster.b.wakeUp() }
-            link.cut(.init(moment, of: "DROP%20MEASUREMENT"), times: attempts)
-            defer { link.disarm() }
-            try await cluster.client.execute("DROP MEASUREMENT \(measurement)", db: "t")
-            try await eventually("a DROP broke off") { link.triggersLeft < attempts }
-            if hung { await self.moment(.seconds(2)) { link.triggersLeft == 0 } }
-            try await write(many.newer, to: cluster)
+            cluster.b.hang()
+            link.cut(trigger, times: attempts, thenSilence: true)
+            defer {
+                link.disarm()
+                link.restore()
+                cluster.b.wakeUp()
+            }
+            try await body()
+            try await eventually("a request broke off") { link.triggersLeft < attempts }
+            // A gateway that settles first sends nothing a second time to a node that hangs.
+            await moment(.seconds(2)) { link.triggersLeft == 0 }
+            cluster.b.wakeUp()
+            await moment(.milliseconds(.random(in: 1...100))) { false }
+        }
+
+        private func requireOnlyNewer(_ contest: Overwrite, in cluster: TestCluster) async throws {
             try await rest(cluster)
             for node in cluster.nodes {
-                let left = try await node.client.count("v", of: measurement, db: "t")
+                let left = try await node.client.count("v", of: contest.measurement, db: "t")
                 if left != 3 { throw TestFailure("\(node.name) holds \(left) of the 3 points written after the DROP") }
             }
         }
@@ -229,7 +250,7 @@ extension EndToEnd {
 
         /// Gives something that need not happen some time to happen.
         private func moment(_ limit: Duration, _ happens: () throws -> Bool) async {
-            try? await eventually("it happens", within: limit) { try happens() }
+            try? await eventually("it happens", within: limit, every: .milliseconds(1)) { try happens() }
         }
     }
 }

@@ -46,6 +46,7 @@ package final class FaultyLink: Sendable {
         var isRefusing = false
         var trigger: Trigger?
         var triggersLeft = 0
+        var silencesAfterTriggers = false
         var cuts = 0
         /// The beginnings of the last requests that were passed on.
         var recent: [[UInt8]] = []
@@ -132,10 +133,12 @@ package final class FaultyLink: Sendable {
     }
 
     /// Cuts the connections of the next `times` requests that match, each at its moment. Replaces the trigger before.
-    package func cut(_ trigger: Trigger, times: Int) {
+    /// With `thenSilence` nothing passes after the last of them, until `restore`.
+    package func cut(_ trigger: Trigger, times: Int, thenSilence: Bool = false) {
         state.value.withLock {
             $0.trigger = trigger
             $0.triggersLeft = times
+            $0.silencesAfterTriggers = thenSilence
         }
     }
 
@@ -236,6 +239,7 @@ final class LinkedPair: Sendable {
         return link.value.withLock { state in
             guard state.triggersLeft > 0, let trigger = state.trigger, trigger.moment == moment else { return nil }
             state.triggersLeft -= 1
+            if state.triggersLeft == 0, state.silencesAfterTriggers { state.isSilent = true }
             loop.value.isMatched = false
             return trigger.ending
         }
