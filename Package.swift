@@ -80,7 +80,8 @@ let full: [Target] = [
         swiftSettings: strict
     ),
     .target(
-        name: "TestSupport", dependencies: [httpClient, nioCore], path: "Tests/TestSupport", swiftSettings: strict),
+        name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
+        swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",

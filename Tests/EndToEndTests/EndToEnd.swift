@@ -36,6 +36,19 @@ func requireSameAnswer(_ mine: Reply, _ oracle: Reply, _ what: String) throws {
     if mine.body != oracle.body { throw TestFailure("\(what): the bodies differ in bytes that are no text") }
 }
 
+/// Does the same several times and says how often it went wrong, and how: what happens by race fails at a rate.
+func repeated(
+    _ runs: Int, isolation: isolated (any Actor)? = #isolation, _ body: (Int) async throws -> Void
+) async throws {
+    var wrong: [String] = []
+    for run in 0..<runs {
+        do { try await body(run) } catch { wrong.append("run \(run): \(error)") }
+    }
+    if !wrong.isEmpty {
+        throw TestFailure("\(wrong.count) of \(runs) runs went wrong\n\(wrong.joined(separator: "\n"))")
+    }
+}
+
 /// Collects what went wrong in a long table, so that one run shows all of it.
 struct Complaints {
     private var all: [String] = []

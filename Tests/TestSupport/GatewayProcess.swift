@@ -14,6 +14,8 @@ package final class GatewayProcess: Sendable {
         package var log: [String: String] = [:]
         /// Put into each node's entry: `username: u, password: p`.
         package var node = ""
+        /// Where the log goes, when not beside the configuration: a folder that exists.
+        package var dataFolder: URL?
 
         package init(_ keys: [String: String] = [:], limits: [String: String] = [:], log: [String: String] = [:]) {
             self.keys = keys
@@ -30,7 +32,7 @@ package final class GatewayProcess: Sendable {
     private let configuration: URL
     private let running = Mutex<ChildProcess?>(nil)
 
-    package var dataFolder: URL { folder.url.appendingPathComponent("data") }
+    package let dataFolder: URL
     package var configurationFile: URL { configuration }
 
     package init(nodes: [(name: String, url: String)], _ settings: Settings = Settings()) throws {
@@ -40,10 +42,11 @@ package final class GatewayProcess: Sendable {
         client = InfluxClient(port: port)
         admin = InfluxClient(port: adminPort)
         configuration = folder.url.appendingPathComponent("sluice.yaml")
+        dataFolder = settings.dataFolder ?? folder.url.appendingPathComponent("data")
         var yaml = """
             listen: 127.0.0.1:\(port)
             admin: 127.0.0.1:\(adminPort)
-            data_dir: \(folder.url.appendingPathComponent("data").path)
+            data_dir: \(dataFolder.path)
             nodes:
 
             """
@@ -92,19 +95,22 @@ package final class GatewayProcess: Sendable {
 
     /// Starts the gateway and waits until it says that it is ready. Returns how long that took.
     @discardableResult
-    package func start(within limit: Duration = .seconds(30)) async throws -> Duration {
+    package func start(
+        within limit: Duration = .seconds(30), environment: [String: String] = [:]
+    ) async throws -> Duration {
         let start = ContinuousClock.now
-        try launch()
+        try launch(environment: environment)
         try await waitUntil("ready", path: "/ready", within: limit)
         return ContinuousClock.now - start
     }
 
-    /// Starts the gateway without waiting for it.
-    package func launch() throws {
+    /// Starts the gateway without waiting for it. `environment` is added to the test's own.
+    package func launch(environment: [String: String] = [:]) throws {
         precondition(running.withLock { $0?.isRunning != true })
         let process = try ChildProcess(
             name: "sluice",
             arguments: [Self.executable(), "serve", "--config", configuration.path],
+            environment: environment,
             logFolder: folder.url
         )
         running.withLock { $0 = process }

@@ -130,6 +130,57 @@ package final class InfluxNode: Sendable {
         try FileManager.default.removeItem(at: folder.url.appendingPathComponent("data"))
     }
 
+    /// The node's data as it is in a copy, which goes with the last reference to it.
+    package struct Snapshot: Sendable {
+        fileprivate let folder: TemporaryFolder
+        fileprivate var data: URL { folder.url.appendingPathComponent("data") }
+    }
+
+    /// Copies all data of a node that does not run.
+    package func snapshot() throws -> Snapshot {
+        precondition(process == nil)
+        let snapshot = Snapshot(folder: try TemporaryFolder("sluice-snapshot-\(name)"))
+        try FileManager.default.copyItem(at: folder.url.appendingPathComponent("data"), to: snapshot.data)
+        return snapshot
+    }
+
+    /// Puts all data of a node that does not run back to a copy, its own or another node's.
+    package func restore(_ snapshot: Snapshot) throws {
+        try wipe()
+        try FileManager.default.copyItem(at: snapshot.data, to: folder.url.appendingPathComponent("data"))
+    }
+
+    /// Requests that the node has taken up and not finished: of all databases over HTTP, and in the shards of `db`
+    /// (reference: M5, the fence).
+    package func unfinishedWrites(db: String) async throws -> (http: Int, shards: Int) {
+        let reply = try await client.send(.get, "/debug/vars")
+        let json = try JSONSerialization.jsonObject(with: Data(reply.body)) as? [String: Any] ?? [:]
+        var unfinished = (http: 0, shards: 0)
+        for entry in json.values {
+            guard let entry = entry as? [String: Any], let values = entry["values"] as? [String: Any] else { continue }
+            func value(_ field: String) -> Int { values[field] as? Int ?? 0 }
+            switch entry["name"] as? String {
+            case "httpd": unfinished.http += value("writeReqActive")
+            case "shard" where (entry["tags"] as? [String: Any])?["database"] as? String == db:
+                unfinished.shards += value("writeReq") - value("writeReqOk") - value("writeReqErr")
+            default: break
+            }
+        }
+        return unfinished
+    }
+
+    /// Waits until nothing that the node was ever sent for `db` can still take effect.
+    package func waitUntilQuiet(db: String) async throws {
+        var quiet = 0
+        try await eventually("node \(name) is quiet", within: .seconds(60), every: .milliseconds(20)) {
+            let unfinished = try await unfinishedWrites(db: db)
+            let running = try await client.query("SHOW QUERIES").text
+            let isBusy = ["DROP ", "DELETE "].contains { running.contains($0) }
+            quiet = unfinished == (0, 0) && !isBusy ? quiet + 1 : 0
+            return quiet >= 3
+        }
+    }
+
     /// A counter of the node itself, summed over all entries of that name in `/debug/vars`: ("httpd", "queryReq").
     package func counter(_ name: String, _ field: String) async throws -> Int {
         let reply = try await client.send(.get, "/debug/vars")

@@ -6,17 +6,25 @@ import Testing
 package struct TestCluster: Sendable {
     package let nodes: [InfluxNode]
     package let gateway: GatewayProcess
+    private let links: [String: FaultyLink]
 
     package var a: InfluxNode { nodes[0] }
     package var b: InfluxNode { nodes[1] }
     package var client: InfluxClient { gateway.client }
 
+    /// The link between the gateway and a node that was named in `linked`.
+    package func link(to name: String) throws -> FaultyLink {
+        guard let link = links[name] else { throw TestFailure("there is no link to \(name)") }
+        return link
+    }
+
     /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When
-    /// `body` throws, the error carries the logs.
+    /// `body` throws, the error carries the logs. The gateway reaches the nodes named in `linked` over a `FaultyLink`.
     package static func run(
         _ settings: GatewayProcess.Settings = .init(),
         nodes names: [String] = ["a", "b"],
         node nodeSettings: InfluxNode.Settings = .init(),
+        linked: Set<String> = [],
         db: String? = "t",
         isolation: isolated (any Actor)? = #isolation,
         body: (TestCluster) async throws -> Void
@@ -25,8 +33,10 @@ package struct TestCluster: Sendable {
         for name in names { nodes.append(try InfluxNode(name, nodeSettings)) }
         for node in nodes { try node.launch() }
         for node in nodes { try await node.waitUntilUp() }
-        let gateway = try GatewayProcess(nodes: nodes.map { ($0.name, $0.url) }, settings)
-        let cluster = TestCluster(nodes: nodes, gateway: gateway)
+        var links: [String: FaultyLink] = [:]
+        for node in nodes where linked.contains(node.name) { links[node.name] = try await FaultyLink(to: node.port) }
+        let gateway = try GatewayProcess(nodes: nodes.map { ($0.name, links[$0.name]?.url ?? $0.url) }, settings)
+        let cluster = TestCluster(nodes: nodes, gateway: gateway, links: links)
         do {
             try await gateway.start()
             try await gateway.waitUntilInSync()

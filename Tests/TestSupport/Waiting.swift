@@ -11,6 +11,15 @@ package struct TestFailure: Error, CustomStringConvertible {
     }
 }
 
+/// What must never be seen, not even for a moment: it ends a wait at once.
+package struct Violation: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
 /// Asks until `condition` gives a value; throws when the deadline passes. An error from `condition` counts as "not yet"
 /// and is shown if time runs out.
 @discardableResult
@@ -27,6 +36,8 @@ package func eventually<T>(
         do {
             if let value = try await condition() { return value }
             last = nil
+        } catch let violation as Violation {
+            throw violation
         } catch {
             last = error
         }
@@ -48,6 +59,16 @@ package func eventually(
     try await eventually(what, within: limit, every: pause, isolation: isolation) { () async throws -> Bool? in
         try await condition() ? true : nil
     }
+}
+
+/// Gives something that need not happen some time to happen; for situations that a test brings about, not for what it
+/// requires.
+package func moment(
+    _ limit: Duration,
+    isolation: isolated (any Actor)? = #isolation,
+    _ happens: () async throws -> Bool = { false }
+) async {
+    try? await eventually("it happens", within: limit, every: .milliseconds(1), isolation: isolation, holds: happens)
 }
 
 /// How long `body` took, and what it gave.

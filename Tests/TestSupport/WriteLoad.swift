@@ -23,6 +23,8 @@ package struct Journal: Sendable {
     package var slowest: Duration = .zero
     /// Acknowledged requests slower than one second: when they were sent, and how long they took.
     package var slow: [(at: Duration, took: Duration)] = []
+    /// By writer: the sum of what requests took that took longer than `Settings.ordinary`.
+    package var waited: [Duration]
 
     package var acknowledgedRequests: Int { acknowledged.reduce(0) { $0 + $1.count } }
     package var acknowledgedPoints: Int { acknowledgedRequests * settings.linesPerRequest }
@@ -65,6 +67,8 @@ package final class WriteLoad: Sendable {
         /// Further parameters of `/write`.
         package var parameters: [String: String] = [:]
         package var timeout: Duration = .seconds(30)
+        /// What a request may take that nothing delays.
+        package var ordinary: Duration = .milliseconds(200)
 
         package init(db: String) {
             self.db = db
@@ -120,7 +124,10 @@ package final class WriteLoad: Sendable {
         client.timeout = settings.timeout
         self.client = client
         self.settings = settings
-        journal = Mutex(Journal(settings: settings, acknowledged: Array(repeating: [], count: settings.writers)))
+        journal = Mutex(
+            Journal(
+                settings: settings, acknowledged: Array(repeating: [], count: settings.writers),
+                waited: Array(repeating: .zero, count: settings.writers)))
         tasks.withLock { tasks in
             tasks = (0..<settings.writers).map { writer in Task { await self.run(writer) } }
         }
@@ -184,6 +191,7 @@ package final class WriteLoad: Sendable {
             } else {
                 journal.acknowledged[writer].append(request)
                 journal.slowest = max(journal.slowest, took)
+                if took > settings.ordinary { journal.waited[writer] += took }
                 if took > .seconds(1) { journal.slow.append((sent - start, took)) }
             }
         }

@@ -1,0 +1,94 @@
+// A node that is slower than the other may cost clients its delay budget (2 s a minute), and no more; when all are slow,
+// clients wait as with one InfluxDB.
+
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    @Suite(.serialized)
+    struct SlowNodes {
+        @Test("A12 a node that is always 500 ms slower costs clients at most its delay budget a minute")
+        func alwaysSlower() async throws {
+            try await TestCluster.run(linked: ["b"]) { cluster in
+                let journal = try await WriteLoad.during(cluster.client, Self.load) { load in
+                    try await load.more(50)
+                    try cluster.link(to: "b").delay(answers: .milliseconds(500))
+                    try await load.run(for: isLong ? .seconds(60) : .seconds(8))
+                    #expect(try await !cluster.gateway.status().node("b").isInSync)
+                    try cluster.link(to: "b").delay()
+                }
+                try await requireWithinBudget(journal)
+                try await requireAllThere(journal, cluster)
+            }
+        }
+
+        @Test("A12 a node that stalls for 1.5 s again and again costs clients at most its delay budget a minute")
+        func stalling() async throws {
+            try await TestCluster.run { cluster in
+                let (stalls, rest): (Int, Duration) = isLong ? (6, .milliseconds(8500)) : (3, .milliseconds(1500))
+                let journal = try await WriteLoad.during(cluster.client, Self.load) { load in
+                    try await load.more(50)
+                    for _ in 0..<stalls {
+                        cluster.b.hang()
+                        try await load.run(for: .milliseconds(1500))
+                        cluster.b.wakeUp()
+                        try await load.run(for: rest)
+                    }
+                }
+                try await requireWithinBudget(journal)
+                try await requireAllThere(journal, cluster)
+            }
+        }
+
+        @Test("A12 when all nodes are slow nobody is evicted, clients wait, and it recovers by itself")
+        func allSlow() async throws {
+            try await TestCluster.run(linked: ["a", "b"]) { cluster in
+                let journal = try await WriteLoad.during(cluster.client, Self.load) { load in
+                    try await load.more(50)
+                    for name in ["a", "b"] { try cluster.link(to: name).delay(answers: .milliseconds(500)) }
+                    let end = ContinuousClock.now + (isLong ? .seconds(60) : .seconds(6))
+                    let before = load.acknowledged
+                    while ContinuousClock.now < end {
+                        for node in try await cluster.gateway.status().nodes where !node.isInSync {
+                            throw TestFailure("evicted: \(node)")
+                        }
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
+                    #expect(load.acknowledged > before + Self.load.writers * 4, "writes go on, slowly")
+                    for name in ["a", "b"] { try cluster.link(to: name).delay() }
+                    try await load.more(200, within: .seconds(10))
+                }
+                #expect(journal.failures.isEmpty, "clients saw errors: \(journal.failures.prefix(3))")
+                #expect(journal.slowest < .seconds(2), "a write took \(journal.slowest)")
+                try await requireAllThere(journal, cluster)
+            }
+        }
+
+        // MARK: Steps
+
+        /// Closed-loop writers: what one waits is what it cannot write.
+        private static var load: WriteLoad.Settings {
+            var settings = WriteLoad.Settings(db: "t")
+            settings.pause = .milliseconds(5)
+            return settings
+        }
+
+        private func requireWithinBudget(_ journal: Journal) async throws {
+            #expect(journal.failures.isEmpty, "clients saw errors: \(journal.failures.prefix(3))")
+            let waited = journal.waited.max() ?? .zero
+            print("the writer that waited longest waited \(waited) in all")
+            #expect(waited < syncTimeout + slack, "a writer waited \(waited) in all")
+        }
+
+        private func requireAllThere(_ journal: Journal, _ cluster: TestCluster) async throws {
+            // Not in-sync: the budget may take a minute to fill.
+            try await eventually("every node has applied everything", within: .seconds(30)) {
+                let status = try await cluster.gateway.status()
+                return status.nodes.allSatisfy { $0.cursor >= status.log.durableEnd }
+            }
+            for node in cluster.nodes { try await journal.requireAllStored(on: node) }
+            try await requireSameData(cluster.nodes, db: "t")
+        }
+    }
+}
