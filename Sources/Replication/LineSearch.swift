@@ -39,7 +39,8 @@ package struct LineSearch {
     /// The refusals as they are logged: line numbers count the points of the record from 0; text is kept up to
     /// `textLimit` bytes, the rest is counted.
     package func record(
-        refused: [RefusalSearch.Refused], of offset: Offset, node: String, database: String, textLimit: Int
+        refused: [RefusalSearch.Refused], of offset: Offset, node: String, database: String, key: BatchKey,
+        textLimit: Int
     ) -> RefusalRecord {
         var kept: [RefusalRecord.Line] = []
         var room = textLimit
@@ -54,8 +55,9 @@ package struct LineSearch {
             }
         }
         return RefusalRecord(
-            target: offset, node: node, database: database, reason: refused.first?.refusal.message ?? words.message,
-            lines: kept, totalRefused: UInt32(refused.reduce(0) { $0 + $1.lines.count })
+            target: offset, node: node, database: database, retentionPolicy: key.retentionPolicy,
+            precision: key.precision, reason: refused.first?.refusal.message ?? words.message, lines: kept,
+            totalRefused: UInt32(refused.reduce(0) { $0 + $1.lines.count })
         )
     }
 }

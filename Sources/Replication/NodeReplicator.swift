@@ -275,9 +275,10 @@ package final class NodeReplicator {
     private func concludeRefusal(
         _ id: Int, words: Refusal, refused: [RefusalSearch.Refused], search: LineSearch
     ) {
-        guard let item = flights[id]?.batch.items.first, case .points(let database, _) = item.work else { return }
+        guard let item = flights[id]?.batch.items.first, case .points(let database, let key) = item.work else { return }
         let record = search.record(
-            refused: refused, of: item.offset, node: name, database: database, textLimit: settings.largestRefusalText
+            refused: refused, of: item.offset, node: name, database: database, key: key,
+            textLimit: settings.largestRefusalText
         )
         figures.refusedLines.add(refused.reduce(0) { $0 + $1.lines.count })
         delegate.record(record) { [weak self] isDurable in

@@ -155,7 +155,10 @@ struct LineSearchTests {
         }
         #expect(sent.contains("m v=1\nm s=\"a\nb\""))
         guard case .done(let refused) = search.state.next else { return }
-        let record = search.record(refused: refused, of: Offset(7), node: "a", database: "db", textLimit: 100)
+        let record = search.record(
+            refused: refused, of: Offset(7), node: "a", database: "db",
+            key: BatchKey(retentionPolicy: "", precision: 0),
+            textLimit: 100)
         #expect(record.lines == [RefusalRecord.Line(number: 2, text: "m v=2")])
         #expect(record.reason == "conflict" && record.totalRefused == 1 && record.target == Offset(7))
     }
@@ -165,7 +168,9 @@ struct LineSearchTests {
         let payload = ByteBuffer(string: (0..<10).map { "m v=\($0)\n" }.joined())
         let search = LineSearch(payload: payload, refusal: Refusal(status: 404, message: "no"))
         let all = [RefusalSearch.Refused(lines: 0..<10, refusal: Refusal(status: 404, message: "no"))]
-        let record = search.record(refused: all, of: .zero, node: "a", database: "db", textLimit: 12)
+        let record = search.record(
+            refused: all, of: .zero, node: "a", database: "db", key: BatchKey(retentionPolicy: "", precision: 0),
+            textLimit: 12)
         #expect(record.lines.count == 2 && record.totalRefused == 10)
     }
 }
