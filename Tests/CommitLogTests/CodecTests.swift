@@ -23,8 +23,9 @@ import Testing
     ]
 
     private static let refusal = RefusalRecord(
-        target: Offset(.max), node: "a", database: "db", reason: "field type conflict",
-        lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")], totalRefused: 12)
+        target: Offset(.max), node: "a", database: "db", retentionPolicy: "weekly", precision: 3,
+        reason: "field type conflict", lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")],
+        totalRefused: 12)
 
     @Test(arguments: mutations) func `a mutation comes back as it was`(_ record: MutationRecord) throws {
         #expect(try encode(record).withUnsafeBytes { try MutationRecord(decoding: $0) } == record)
@@ -32,6 +33,19 @@ import Testing
 
     @Test func `a refusal comes back as it was`() throws {
         #expect(try encode(Self.refusal).withUnsafeBytes { try RefusalRecord(decoding: $0) } == Self.refusal)
+    }
+
+    @Test func `a refusal of version 1 has no retention policy and no precision`() throws {
+        var record = Self.refusal
+        record.retentionPolicy = ""
+        record.precision = nil
+        #expect(try encode(record).withUnsafeBytes { try RefusalRecord(decoding: $0) } == record)
+        // The fields of version 2, an empty text and a byte, stand before the two lines.
+        let linesBytes = (4 + 4 + "cpu v=1".utf8.count) + (4 + 4)
+        var old = encode(record)
+        old.removeSubrange(old.count - linesBytes - 5..<old.count - linesBytes)
+        old[0] = 1
+        #expect(try old.withUnsafeBytes { try RefusalRecord(decoding: $0) } == record)
     }
 
     @Test func `points are written in place behind their head and read without a copy`() throws {

@@ -31,7 +31,8 @@ package struct LoadedConfiguration: Sendable {
 package struct ConfigurationLoader {
     /// Variables that steer the build and the tests; no keys.
     static let foreignVariables: Set<String> = [
-        "SLUICE_CONFIG", "SLUICE_SCRATCH", "SLUICE_CORE", "SLUICE_LONG", "SLUICE_BINARY", "SLUICE_SEED",
+        "SLUICE_CONFIG", "SLUICE_ADMIN_TOKEN", "SLUICE_SCRATCH", "SLUICE_CORE", "SLUICE_LONG", "SLUICE_BINARY",
+        "SLUICE_SEED",
         "SLUICE_CRASH_SEEDS",
     ]
     static let foreignPrefixes = ["SLUICE_TEST_", "SLUICE_BENCH_"]

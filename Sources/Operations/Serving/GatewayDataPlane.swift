@@ -2,6 +2,7 @@
 import CommitLog
 import Foundation
 import Gateway
+import LineProtocol
 import Logging
 import Synchronization
 
@@ -113,9 +114,26 @@ extension GatewayDataPlane: GatewayControl {
     }
 }
 
+// MARK: What an operator asks for
+
+extension GatewayDataPlane {
+    package func pause(node: String, asFailure: Bool, for duration: Duration?) async throws(ControlRefusal) {
+        throw ControlRefusal(501, "this version cannot pause a node")
+    }
+
+    package func resume(node: String) async throws(ControlRefusal) {
+        throw ControlRefusal(501, "this version cannot resume a node")
+    }
+
+    package func trust(node: String, dryRun: Bool) async throws(ControlRefusal) -> String {
+        throw ControlRefusal(501, "this version cannot trust a node")
+    }
+}
+
 // MARK: Refusals
 
 extension GatewayDataPlane: RefusalSource {
+    package var logID: String { "\(server.log.id)" }
     package var start: UInt64 { server.log.start.rawValue }
     package var durableEnd: UInt64 { server.log.durableEnd.rawValue }
     package var indexedEnd: UInt64? { server.log.cursor(GatewayServer.deadLetterCursor)?.rawValue }
@@ -144,7 +162,9 @@ extension Refusal {
             letters: record.lines.map { line in
                 DeadLetter(
                     offset: Int64(clamping: record.target.rawValue), lineNumber: Int(line.number), node: record.node,
-                    database: record.database, reason: record.reason, line: line.text, time: time)
+                    database: record.database, retentionPolicy: record.retentionPolicy,
+                    precision: record.precision.flatMap(Precision.init(rawValue:))?.parameter, reason: record.reason,
+                    line: line.text, time: time)
             },
             total: Int(record.totalRefused))
     }
