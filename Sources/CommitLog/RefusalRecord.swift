@@ -1,11 +1,12 @@
 // A node's final no to some lines of an earlier record: nodes that come later do not get these lines, and the
 // dead-letter index is built from it.
 
-/// Body: version (1), precision (1), target offset (8), total refused (4), node, database, retention policy, reason
+/// Body: version (1), precision (1; 255: not known), target offset (8), total refused (4), node, database, retention policy, reason
 /// (each: length (4), UTF-8), count (4) and names of the nodes that refused, count (4) and ranges of refused line
 /// numbers (each: first (4), end (4)), count (4) and texts of lines (each: number (4), length (4), bytes).
 package struct RefusalRecord: RecordBody, Equatable, Sendable {
     package static var kind: RecordKind { .refusal }
+    private static let unknownPrecision: UInt8 = 255
 
     package struct Line: Equatable, Sendable {
         /// Counted from 0 among the lines of the target record's payload.
@@ -29,8 +30,8 @@ package struct RefusalRecord: RecordBody, Equatable, Sendable {
     package var database: String
     /// Empty: the database's default policy.
     package var retentionPolicy: String
-    /// The raw value of the line protocol's precision.
-    package var precision: UInt8
+    /// The unit of the lines' times, as in ``PointsRecord/Head``; nil in records of version 1, which lack it.
+    package var precision: UInt8?
     /// The words of the first of these nodes.
     package var reason: String
     /// The numbers of all refused lines, ascending, without overlaps.
@@ -41,7 +42,7 @@ package struct RefusalRecord: RecordBody, Equatable, Sendable {
 
     package init(
         target: Offset, node: String, refusedBy: [String] = [], database: String, retentionPolicy: String = "",
-        precision: UInt8 = 0, reason: String, ranges: [Range<UInt32>] = [], lines: [Line], totalRefused: UInt32
+        precision: UInt8? = nil, reason: String, ranges: [Range<UInt32>] = [], lines: [Line], totalRefused: UInt32
     ) {
         self.target = target
         self.node = node
@@ -64,7 +65,7 @@ package struct RefusalRecord: RecordBody, Equatable, Sendable {
     package func encode(into buffer: UnsafeMutableRawBufferPointer) {
         var writer = FieldWriter(buffer)
         writer.integer(UInt8(2))
-        writer.integer(precision)
+        writer.integer(precision ?? Self.unknownPrecision)
         writer.integer(target.rawValue)
         writer.integer(totalRefused)
         for text in [node, database, retentionPolicy, reason] { writer.text(text) }
@@ -86,7 +87,8 @@ package struct RefusalRecord: RecordBody, Equatable, Sendable {
     package init(decoding body: UnsafeRawBufferPointer) throws(RecordFormatError) {
         var reader = FieldReader(body, kind: .refusal)
         let version = try reader.version(upTo: 2)
-        precision = version > 1 ? try reader.integer(UInt8.self) : 0
+        let code = version > 1 ? try reader.integer(UInt8.self) : Self.unknownPrecision
+        precision = code == Self.unknownPrecision ? nil : code
         target = Offset(try reader.integer(UInt64.self))
         totalRefused = try reader.integer(UInt32.self)
         let countOfFirstVersion = version == 1 ? try reader.integer(UInt32.self) : 0

@@ -115,6 +115,15 @@ final class LoopContext: ReadTargets {
         )
     }
 
+    func diverged(_ footprint: ReadFootprint) -> NodeSet {
+        let divergences = view.current.divergences
+        if divergences.isEmpty { return NodeSet() }
+        return NodeSet(
+            divergences.filter {
+                footprint.touches(database: $0.place.database, measurement: $0.place.measurement)
+            }.map(\.node))
+    }
+
     /// For clients' reads, which carry the clients' credentials.
     func pool(for node: NodeIndex) -> NodePool { pools[Int(node.value)] }
     /// For the gateway's own questions, which carry its own.

@@ -60,7 +60,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         case .read(let text, _, _):
             readBytes = []
             let read = ReadExecution(
-                request: request.part(text), targets: context, settings: context.settings.read,
+                request: request.part(text), footprint: plan.footprint(database: request.parameters["db"] ?? ""),
+                targets: context, settings: context.settings.read,
                 turn: context.nextTurn(), eventLoop: context.eventLoop, logger: context.logger, sink: self
             )
             self.read = read

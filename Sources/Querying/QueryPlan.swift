@@ -82,6 +82,9 @@ package struct QueryPlan: Equatable, Sendable {
         self.steps = steps.isEmpty ? [.read(text: text, statements: 0)] : steps
     }
 
+    /// What its reads touch, and its changes too.
+    package func footprint(database: String) -> ReadFootprint { ReadFootprint(statements, database: database) }
+
     /// Whether one node can answer the whole request by itself.
     package var isOneRead: Bool {
         if steps.count == 1, case .read = steps[0] { return true }

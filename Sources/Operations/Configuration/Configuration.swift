@@ -82,6 +82,7 @@ package struct Configuration: Equatable, Sendable {
     package var staleReads = StaleReads.allow
 
     package var syncTimeout = Duration.seconds(2)
+    package var syncRefill = Duration.seconds(60)
     package var ackTimeout = Duration.seconds(4)
     package var connectTimeout = Duration.seconds(1)
     package var pingInterval = Duration.seconds(1)
@@ -129,6 +130,8 @@ package struct Configuration: Equatable, Sendable {
     package struct Log: Equatable, Sendable {
         /// Nil: half of the file system, 10 GiB at least.
         package var maximumBytes: Int?
+        /// Passed segments kept for nodes that go back in time.
+        package var keptBytes = 1 << 30
         /// Nil: 1 GiB or a twentieth of the file system, whichever is less.
         package var minimumFreeBytes: Int?
         package var segmentBytes = 64 << 20

@@ -49,6 +49,9 @@ package struct Setting: Sendable {
         duration(
             "sync_timeout", \.syncTimeout, ("10ms", "1h"), "how long one slow node may delay acks before it leaves"),
         duration(
+            "sync_refill", \.syncRefill, ("10ms", "24h"),
+            "the time to which sync_timeout refers, and after which a slow node may come back"),
+        duration(
             "ack_timeout", \.ackTimeout, ("10ms", "1h"), "longest wait for nodes before a write is answered 500 timeout"
         ),
         duration("connect_timeout", \.connectTimeout, ("10ms", "1m"), "longest wait for a connection to a node"),
@@ -89,6 +92,9 @@ package struct Setting: Sendable {
         automaticSize(
             "log.min_free", \.log.minimumFreeBytes, ("0B", "100TiB"),
             "free disk below which writes get 503; auto: 1 GiB or a twentieth of the disk, whichever is less"),
+        size(
+            "log.kept", \.log.keptBytes, ("0B", "100TiB"),
+            "records that all nodes have, kept for nodes that are put back to an older state"),
         size("log.segment", \.log.segmentBytes, ("64KB", "4GiB"), "size of one file of the commit log"),
 
         count("threads", \.threads, 1...1_024, "event loops; default: cores - 1"),

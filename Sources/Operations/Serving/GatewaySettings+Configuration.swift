@@ -12,6 +12,7 @@ extension GatewaySettings {
         log.segmentBytes = UInt64(configuration.log.segmentBytes)
         log.maximumBytes = configuration.log.maximumBytes.map(UInt64.init)
         log.minimumFreeBytes = configuration.log.minimumFreeBytes.map(UInt64.init)
+        log.keptBytes = UInt64(configuration.log.keptBytes)
         log.maximumPendingBytes = configuration.limits.pendingLogBytes
         self.init(nodes: try configuration.nodes.map(Self.node), log: log)
 
@@ -24,6 +25,7 @@ extension GatewaySettings {
         consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
         withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
         sync.syncTimeout = configuration.syncTimeout.nanoseconds
+        sync.budgetRefill = configuration.syncRefill.nanoseconds
         ackTimeout = .nanoseconds(configuration.ackTimeout.nanoseconds)
 
         replicator.batch.lines = configuration.limits.batchLines
