@@ -227,8 +227,8 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private func unreachable() -> String? {
         let minimum = level.minimumNodes(ofConfigured: context.settings.nodes.count)
         let snapshot = context.view.current
-        if minimum > 0, snapshot.upCount < minimum {
-            return "consistency \(level.rawValue) needs \(minimum) nodes, \(snapshot.upCount) answer"
+        if minimum > 0, snapshot.fedCount < minimum {
+            return "consistency \(level.rawValue) needs \(minimum) nodes, \(snapshot.fedCount) answer"
         }
         if level != .any, context.settings.withoutInSyncNode == .refuse, snapshot.ackSet.isEmpty {
             return "no node is in sync"

@@ -81,6 +81,7 @@ extension ClusterControl {
         onControl { [self] in
             state.value.nodes[Int(node.value)].interviewed = interviewed
             judge(node, interviewed, isTrusted: false)
+            if beganEmpty == nil, state.value.nodes.allSatisfy({ $0.interviewed != nil }) { begin() }
         }
     }
 
@@ -228,8 +229,6 @@ extension ClusterControl {
                 [weak self] in self?.begin()
             }
         }
-        let heard = state.value.nodes.indices.filter { state.value.nodes[$0].interviewed != nil }
-        if heard.count == names.count { begin() }
     }
 
     /// Everybody has been heard, or has had the time to be.

@@ -49,6 +49,8 @@ package struct ClusterSnapshot: Sendable {
 
     /// Nodes that are known to answer pings.
     package var upCount: Int { nodes.count { $0.isUp } }
+    /// Nodes that answer and are fed: what is written now reaches them soon.
+    package var fedCount: Int { nodes.count { $0.isUp && $0.state.isFed } }
 }
 
 /// A measurement that is not read on a node, because it took, or refused, what others did not.

@@ -165,8 +165,10 @@ extension EndToEnd {
 
             let second = try GatewayProcess(nodes: [("a", a.url), ("b", b.url)])
             try await second.start()
-            let held = try await state("b", becomes: "unattached", at: second)
-            #expect(held.reason?.contains(log) == true, "whose it is: \(held.reason ?? "nothing")")
+            let held = try await eventually("b is held, and it is said whose it is") {
+                let b = try await second.status().node("b")
+                return b.sync == "unattached" && b.reason?.contains(log) == true ? b : nil
+            }
             try await second.waitUntilInSync(["a"])
             try await requireSaid(held, by: second)
         }
