@@ -129,6 +129,10 @@ struct InterviewTests {
         _ = try await interviewer.ask { $0.facts() }
         node.hang()
         defer { node.wakeUp() }
+        try await eventually("the server has stopped") {
+            do { _ = try await interviewer.ask { $0.version() } } catch { return true }
+            return false
+        }
         let (hung, took) = try await timed { try await interviewer.failure { $0.facts() } }
         #expect(hung.kind == .unreachable)
         #expect(took < .seconds(5))

@@ -24,8 +24,10 @@ struct JSONValueTests {
     @Test(
         "everything else is refused",
         arguments: [
-            "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "\"", "\"\\", "\"\\u12\"",
-            "\"\\x\"", "\"\n\"", "tru", "nul", "truee", "-", "1.", "1e", "+1", ".5", "NaN", "Infinity", "{} {}", "1 2", "]",
+            "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "\"", "\"\\",
+            "\"\\u12\"",
+            "\"\\x\"", "\"\n\"", "tru", "nul", "truee", "-", "1.", "1e", "+1", ".5", "NaN", "Infinity", "{} {}", "1 2",
+            "]",
             "json: error calling MarshalJSON",
         ])
     func bad(text: String) {
@@ -42,7 +44,8 @@ struct JSONValueTests {
         var random = SystemRandomNumberGenerator()
         let alphabet = Array("{}[]\",:\\u0ed1-.tfn \u{1}\u{ff}".utf8)
         for _ in 0..<20_000 {
-            let bytes = (0..<Int.random(in: 0..<24, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
+            let bytes = (0..<Int.random(in: 0..<24, using: &random)).map { _ in alphabet.randomElement(using: &random)!
+            }
             _ = try? JSONValue(parsing: bytes)
         }
     }
