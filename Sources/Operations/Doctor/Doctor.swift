@@ -140,7 +140,8 @@ package struct Doctor: Sendable {
             let rest = differing.dropFirst(DifferenceSearch.mostSources).map(\.description)
             result.findings.append(
                 DoctorReport.Finding(
-                    .error, "points", "\(rest.count) more measurements differ: \(rest.prefix(20).joined(separator: "; "))",
+                    .error, "points",
+                    "\(rest.count) more measurements differ: \(rest.prefix(20).joined(separator: "; "))",
                     advice: "see to the ones above first, then look again"))
         }
         if let best = InventoryComparison.mostComplete(result.inventories.map(\.inventory)), !differing.isEmpty {
@@ -180,7 +181,7 @@ extension DoctorReport.Finding {
             case .unreachable, nil: "check the url, that the server runs, and that nothing between closes its port"
             case .refused, .unusable: "see the server's log"
             }
-        let isDenied = kind == .unauthorized
-        return DoctorReport.Finding(.error, isDenied ? "credentials" : "unreachable", "\(node) \(error)", advice: advice)
+        let name = kind == .unauthorized ? "credentials" : "unreachable"
+        return DoctorReport.Finding(.error, name, "\(node) \(error)", advice: advice)
     }
 }

@@ -127,7 +127,7 @@ enum DoctorFindings {
             case .fieldType:
                 Finding(
                     .error, "field_type", "\(difference)",
-                    advice: "each node refuses what the other takes; write the measurement anew on the one that is wrong")
+                    advice: "each refuses what the other takes; copy the measurement anew to the one that is wrong")
             case .database, .policy, .continuousQuery, .subscription, .user:
                 Finding(
                     .error, "schema", "\(difference)", advice: "create, alter or drop it where it is wrong")
@@ -137,7 +137,7 @@ enum DoctorFindings {
             + comparison.gaps.map {
                 Finding(
                     .warning, "not_compared", $0,
-                    advice: "nothing is known about it; give it more time with --seconds, or a user with all privileges")
+                    advice: "nothing is known about it: allow more time (--seconds), or use an admin's credentials")
             }
     }
 

@@ -71,7 +71,7 @@ package struct NodeFacts: Equatable, Sendable {
     /// Whether the node runs its continuous queries itself.
     package var runsContinuousQueries: Bool?
     package var continuousQueries: [ContinuousQuery]
-    /// `inmem` or `tsi1`; of several shards with different ones, all, joined by `+`. InfluxDB 1.6 does not show it.
+    /// `inmem` or `tsi1`; of shards with different ones, both, joined by `+`. InfluxDB 1.6 hardly shows it.
     package var indexVersion: String?
 }
 
