@@ -88,7 +88,7 @@ let full: [Target] = [
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
-    tests("OperationsTests", ["Operations", "CommitLog", httpClient]),
+    tests("OperationsTests", ["Operations", "CommitLog", "Cluster", "Replication", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

@@ -34,6 +34,22 @@ struct JSONValueTests {
         #expect(throws: JSONFailure.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
 
+    @Test("of the outermost object only the wanted members are kept")
+    func skimming() throws {
+        let text = #"{"a":[1,{"x":"]}\\\""}],"b":{"a":1} ,"c":"a,\"}", "d" : 5}"#
+        func kept(_ keys: Set<String>) throws -> JSONValue {
+            try JSONValue(parsing: Array(text.utf8)) { keys.contains($0) }
+        }
+        #expect(try kept(["b"]) == .object([.init("b", .object([.init("a", .number("1"))]))]))
+        #expect(try kept(["d"]) == .object([.init("d", .number("5"))]))
+        #expect(try kept([]) == .object([]))
+        for end in 1..<text.utf8.count {
+            #expect(throws: JSONFailure.self) {
+                try JSONValue(parsing: Array(text.utf8.prefix(end))) { _ in false }
+            }
+        }
+    }
+
     @Test("depth and size are bounded, and no garbage does more than fail")
     func bounds() {
         let deep = [UInt8](repeating: UInt8(ascii: "["), count: 1_000_000)

@@ -4,15 +4,15 @@ import Cluster
 import Foundation
 import Replication
 
-enum DoctorFindings {
-    typealias Finding = DoctorReport.Finding
+package enum DoctorFindings {
+    package typealias Finding = DoctorReport.Finding
 
     /// Clocks further apart than this make points look early or late.
     static let largestSkew: Int64 = 200_000_000
 
     // MARK: Servers
 
-    static func servers(_ nodes: [(node: String, facts: NodeFacts)]) -> [Finding] {
+    package static func servers(_ nodes: [(node: String, facts: NodeFacts)]) -> [Finding] {
         twins(nodes) + versions(nodes) + clocks(nodes) + disks(nodes) + continuousQueries(nodes)
     }
 
@@ -97,7 +97,7 @@ enum DoctorFindings {
 
     // MARK: Markers
 
-    static func markers(_ nodes: [(node: String, markers: [Marker])]) -> [Finding] {
+    package static func markers(_ nodes: [(node: String, markers: [Marker])]) -> [Finding] {
         let logs = Set(nodes.flatMap { $0.markers.map(\.logID) })
         var findings = nodes.flatMap { node, markers in
             markers.map { marker in

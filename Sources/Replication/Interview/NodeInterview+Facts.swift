@@ -37,21 +37,22 @@ extension NodeInterview {
             diagnostics.first { $0.name == section }?.first(column)
         }
         let now = shown("system", "currentTime")?.string.flatMap(GoText.time)
-        return NodeFacts(
-            process: ProcessIdentity(diagnostics: diagnostics),
-            version: version,
-            clockOffset: now.map { $0 - (wall + roundTrip / 2) },
-            roundTrip: roundTrip,
-            walFsyncDelay: shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration),
-            runsContinuousQueries: shown("config-cqs", "enabled")?.bool,
-            continuousQueries: queries.flatMap { database in
-                zip(database.column("name") ?? [], database.column("query") ?? []).map { name, query in
+        var facts = NodeFacts()
+        facts.process = ProcessIdentity(diagnostics: diagnostics)
+        facts.version = version
+        facts.clockOffset = now.map { $0 - (wall + roundTrip / 2) }
+        facts.roundTrip = roundTrip
+        facts.walFsyncDelay = shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration)
+        facts.runsContinuousQueries = shown("config-cqs", "enabled")?.bool
+        facts.indexVersion = index ?? shown("config-data", "index-version")?.string
+        for database in queries {
+            for (name, statement) in zip(database.column("name") ?? [], database.column("query") ?? []) {
+                facts.continuousQueries.append(
                     NodeFacts.ContinuousQuery(
-                        database: database.name, name: name.string ?? "", statement: query.string ?? "")
-                }
-            },
-            indexVersion: index ?? shown("config-data", "index-version")?.string
-        )
+                        database: database.name, name: name.string ?? "", statement: statement.string ?? ""))
+            }
+        }
+        return facts
     }
 
     /// From the statistics of the shards (1.7 and later); where they do not say, from what the server's profile of its
