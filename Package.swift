@@ -89,7 +89,9 @@ let full: [Target] = [
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
-    tests("OperationsTests", ["Operations", "CommitLog", "NodeClient", httpClient]),
+    tests(
+        "OperationsTests", ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", httpClient]
+    ),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

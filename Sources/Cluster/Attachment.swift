@@ -123,7 +123,8 @@ extension Attachment.Situation {
     private func judge(_ marker: Marker) -> Attachment.Verdict {
         if let contradiction = logWentBack(marker) {
             return .hold(
-                reason: "\(contradiction). The gateway's data folder was put back to an older state, or a second gateway"
+                reason:
+                    "\(contradiction). The gateway's data folder was put back to an older state, or a second gateway"
                     + " runs on a copy of it: stop that one; then sluice nodes trust \(node) keeps the node as it is, or"
                     + " copy the data from a node that is right")
         }
@@ -136,7 +137,8 @@ extension Attachment.Situation {
         if marker.node != node {
             return .rewind(
                 to: position,
-                reason: "\(node) holds a copy of \(marker.node), made when that was at record \(position) (by the marker"
+                reason:
+                    "\(node) holds a copy of \(marker.node), made when that was at record \(position) (by the marker"
                     + " in it); delivery goes on from there")
         }
         guard let cursor else { return .attach(position) }

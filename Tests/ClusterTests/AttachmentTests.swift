@@ -5,7 +5,6 @@ import Testing
 /// Not that of swift-testing.
 private typealias Attachment = Cluster.Attachment
 
-
 private let log = String(repeating: "a", count: 32)
 private let otherLog = String(repeating: "b", count: 32)
 private let server = ProcessIdentity(started: "2026-01-01T00:00:00.000000001Z", pid: 7)
@@ -57,7 +56,9 @@ private struct Row: CustomTestStringConvertible, Sendable {
     let situation: Attachment.Situation
     var testDescription: String { name }
 
-    init(_ name: String, _ expected: Expected, _ says: String..., change: (inout Attachment.Situation) -> Void = { _ in }) {
+    init(
+        _ name: String, _ expected: Expected, _ says: String..., change: (inout Attachment.Situation) -> Void = { _ in }
+    ) {
         self.name = name
         self.expected = expected
         self.says = says
@@ -67,7 +68,9 @@ private struct Row: CustomTestStringConvertible, Sendable {
 
 @Suite("S11 What to do with a node that comes")
 struct AttachmentTests {
-    fileprivate static func make(_ change: (inout Attachment.Situation) -> Void) -> Attachment.Situation { situation(change) }
+    fileprivate static func make(_ change: (inout Attachment.Situation) -> Void) -> Attachment.Situation {
+        situation(change)
+    }
 
     private func check(_ row: Row) {
         let attachment = Attachment(row.situation)
@@ -253,7 +256,10 @@ struct AttachmentTests {
                 $0.isTrusted = true
             },
             Row("other servers", .attach(990)) {
-                $0.peers = [Attachment.Situation.Peer(name: "b", process: earlier), Attachment.Situation.Peer(name: "c", process: nil)]
+                $0.peers = [
+                    Attachment.Situation.Peer(name: "b", process: earlier),
+                    Attachment.Situation.Peer(name: "c", process: nil),
+                ]
             },
             Row("another gateway's node", .hold, "belongs to another gateway", otherLog) {
                 $0.markers = [marker(990, log: otherLog)]
@@ -283,11 +289,13 @@ struct AttachmentTests {
     @Test("whatever is known, delivery never begins where the log has no records, and twins never get any")
     func everything() {
         let cursors: [Offset?] = [nil, .zero, offset(50), offset(1000), offset(3000)]
-        let markers: [[Marker]] = [[]] + [0, 50, 990, 1950, 5000].flatMap { cursor in
-            [4, 6, 9].flatMap { epoch in
-                ["a", "b"].map { [marker(cursor, epoch: epoch, node: $0)] }
-            }
-        } + [[marker(5, log: otherLog)]]
+        let markers: [[Marker]] =
+            [[]]
+            + [0, 50, 990, 1950, 5000].flatMap { cursor in
+                [4, 6, 9].flatMap { epoch in
+                    ["a", "b"].map { [marker(cursor, epoch: epoch, node: $0)] }
+                }
+            } + [[marker(5, log: otherLog)]]
         var verdicts: Set<String> = []
         for cursor in cursors {
             for markers in markers {

@@ -94,6 +94,7 @@ struct InterviewFenceTests {
     /// The difference as the server itself shows it.
     private static func difference(_ node: InfluxNode) async throws -> Int {
         let begun = try await node.counter("shard", "writeReq")
-        return begun - (try await node.counter("shard", "writeReqOk")) - (try await node.counter("shard", "writeReqErr"))
+        return begun - (try await node.counter("shard", "writeReqOk"))
+            - (try await node.counter("shard", "writeReqErr"))
     }
 }

@@ -92,6 +92,16 @@ struct InterviewTests {
         #expect(try await interviewer.sample("d").process == again.process)
     }
 
+    @Test("the index of a node with many series is known", arguments: indexes)
+    func index(index: String) async throws {
+        let node = try await started("a", index: index)
+        try await node.client.execute("CREATE DATABASE d")
+        let body = (0..<40_000).map { "m,h=h\($0) v=1 1" }.joined(separator: "\n")
+        try #require(try await node.client.write(body, db: "d").status == 204)
+        let interviewer = try await Interviewer(node.url)
+        #expect(try await interviewer.ask { $0.facts() }.indexVersion == index)
+    }
+
     @Test("rows, tags, epoch and the node's own words arrive as values")
     func statements() async throws {
         let node = try await started("a")
@@ -129,6 +139,10 @@ struct InterviewTests {
         _ = try await interviewer.ask { $0.facts() }
         node.hang()
         defer { node.wakeUp() }
+        try await eventually("the server has stopped") {
+            do { _ = try await interviewer.ask { $0.version() } } catch { return true }
+            return false
+        }
         let (hung, took) = try await timed { try await interviewer.failure { $0.facts() } }
         #expect(hung.kind == .unreachable)
         #expect(took < .seconds(5))

@@ -24,12 +24,30 @@ struct JSONValueTests {
     @Test(
         "everything else is refused",
         arguments: [
-            "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "\"", "\"\\", "\"\\u12\"",
-            "\"\\x\"", "\"\n\"", "tru", "nul", "truee", "-", "1.", "1e", "+1", ".5", "NaN", "Infinity", "{} {}", "1 2", "]",
+            "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "\"", "\"\\",
+            "\"\\u12\"",
+            "\"\\x\"", "\"\n\"", "tru", "nul", "truee", "-", "1.", "1e", "+1", ".5", "NaN", "Infinity", "{} {}", "1 2",
+            "]",
             "json: error calling MarshalJSON",
         ])
     func bad(text: String) {
         #expect(throws: JSONFailure.self) { try JSONValue(parsing: Array(text.utf8)) }
+    }
+
+    @Test("of the outermost object only the wanted members are kept")
+    func skimming() throws {
+        let text = #"{"a":[1,{"x":"]}\\\""}],"b":{"a":1} ,"c":"a,\"}", "d" : 5}"#
+        func kept(_ keys: Set<String>) throws -> JSONValue {
+            try JSONValue(parsing: Array(text.utf8)) { keys.contains($0) }
+        }
+        #expect(try kept(["b"]) == .object([.init("b", .object([.init("a", .number("1"))]))]))
+        #expect(try kept(["d"]) == .object([.init("d", .number("5"))]))
+        #expect(try kept([]) == .object([]))
+        for end in 1..<text.utf8.count {
+            #expect(throws: JSONFailure.self) {
+                try JSONValue(parsing: Array(text.utf8.prefix(end))) { _ in false }
+            }
+        }
     }
 
     @Test("depth and size are bounded, and no garbage does more than fail")
@@ -42,7 +60,8 @@ struct JSONValueTests {
         var random = SystemRandomNumberGenerator()
         let alphabet = Array("{}[]\",:\\u0ed1-.tfn \u{1}\u{ff}".utf8)
         for _ in 0..<20_000 {
-            let bytes = (0..<Int.random(in: 0..<24, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
+            let bytes = (0..<Int.random(in: 0..<24, using: &random)).map { _ in alphabet.randomElement(using: &random)!
+            }
             _ = try? JSONValue(parsing: bytes)
         }
     }

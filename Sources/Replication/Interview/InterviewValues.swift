@@ -58,21 +58,29 @@ package struct NodeFacts: Equatable, Sendable {
         package var database: String
         package var name: String
         package var statement: String
+
+        package init(database: String, name: String, statement: String) {
+            self.database = database
+            self.name = name
+            self.statement = statement
+        }
     }
 
     package var process: ProcessIdentity?
     /// As it names itself: `X-Influxdb-Version`.
-    package var version: String
+    package var version = ""
     /// The node's clock minus ours in nanoseconds, half the round trip taken off; right to within half of `roundTrip`.
     package var clockOffset: Int64?
-    package var roundTrip: Int64
+    package var roundTrip: Int64 = 0
     /// `wal-fsync-delay` in nanoseconds: what a power loss may take back.
     package var walFsyncDelay: Int64?
     /// Whether the node runs its continuous queries itself.
     package var runsContinuousQueries: Bool?
-    package var continuousQueries: [ContinuousQuery]
-    /// `inmem` or `tsi1`; of several shards with different ones, all, joined by `+`. InfluxDB 1.6 does not show it.
+    package var continuousQueries: [ContinuousQuery] = []
+    /// `inmem` or `tsi1`; of shards with different ones, both, joined by `+`. InfluxDB 1.6 hardly shows it.
     package var indexVersion: String?
+
+    package init() {}
 }
 
 /// What is under way inside a node at one moment.

@@ -30,11 +30,16 @@ package indirect enum JSONValue: Equatable, Sendable {
     }
 
     /// Exactly one document with nothing but white space around it.
-    package init(parsing bytes: [UInt8], limits: Limits = Limits()) throws(JSONFailure) {
+    ///
+    /// - Parameter keeping: which members of the outermost object are wanted; the others are skimmed without being
+    ///   kept or checked. Nil: all.
+    package init(
+        parsing bytes: [UInt8], limits: Limits = Limits(), keeping: ((String) -> Bool)? = nil
+    ) throws(JSONFailure) {
         guard bytes.count <= limits.bytes else {
             throw JSONFailure(reason: "\(bytes.count) bytes, more than \(limits.bytes)", position: 0)
         }
-        var parser = JSONParser(bytes: bytes, deepest: limits.depth)
+        var parser = JSONParser(bytes: bytes, deepest: limits.depth, keeping: keeping)
         self = try parser.document()
     }
 
@@ -84,11 +89,13 @@ package struct JSONFailure: Error, Equatable, CustomStringConvertible {
 private struct JSONParser {
     let bytes: [UInt8]
     let deepest: Int
+    let keeping: ((String) -> Bool)?
     private var position = 0
 
-    init(bytes: [UInt8], deepest: Int) {
+    init(bytes: [UInt8], deepest: Int, keeping: ((String) -> Bool)?) {
         self.bytes = bytes
         self.deepest = deepest
+        self.keeping = keeping
     }
 
     mutating func document() throws(JSONFailure) -> JSONValue {
@@ -137,10 +144,43 @@ private struct JSONParser {
             guard next == UInt8(ascii: "\"") else { throw failure("a key is missing") }
             let key = try string()
             guard take(UInt8(ascii: ":")) else { throw failure("a ':' is missing") }
-            members.append(JSONValue.Member(key, try value(depth: depth + 1)))
+            if depth == 0, let keeping, !keeping(key) {
+                try skim()
+            } else {
+                members.append(JSONValue.Member(key, try value(depth: depth + 1)))
+            }
         } while take(UInt8(ascii: ","))
         guard take(UInt8(ascii: "}")) else { throw failure("an object does not end") }
         return members
+    }
+
+    /// Passes over one value; only strings and brackets are looked at.
+    private mutating func skim() throws(JSONFailure) {
+        var open = 0
+        while let byte = next {
+            switch byte {
+            case UInt8(ascii: "\""): try skimString()
+            case UInt8(ascii: "{"), UInt8(ascii: "["): open += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                if open == 0 { return }
+                open -= 1
+            case UInt8(ascii: ","):
+                if open == 0 { return }
+            default: break
+            }
+            position += 1
+        }
+        throw failure("the document ends too early")
+    }
+
+    /// From the quote that opens a string to the one that closes it.
+    private mutating func skimString() throws(JSONFailure) {
+        position += 1
+        while let byte = next {
+            if byte == UInt8(ascii: "\"") { return }
+            position += byte == UInt8(ascii: "\\") ? 2 : 1
+        }
+        throw failure("a string does not end")
     }
 
     private mutating func elements(depth: Int) throws(JSONFailure) -> [JSONValue] {

@@ -2,6 +2,8 @@
 
 import Cluster
 import NIOCore
+import NIOHTTP1
+import NodeClient
 
 /// InfluxDB's own database.
 let monitoringDatabase = "_internal"
@@ -10,13 +12,13 @@ extension NodeInterview {
     package func facts() -> EventLoopFuture<NodeFacts> {
         // The clock is asked for last, on a connection that is open by then: the less time the answer takes, the better
         // the difference is known.
-        let shards = ask("SHOW STATS FOR 'shard'").flatMapErrorThrowing { _ in [] }
-        return version().and(ask("SHOW CONTINUOUS QUERIES")).and(shards).assumeIsolated().flatMap { known, shards in
+        return version().and(ask("SHOW CONTINUOUS QUERIES")).and(indexVersion()).assumeIsolated().flatMap {
+            known, index in
             let start = MonotonicClock.now
             let wall = Self.wallClock()
             return self.ask("SHOW DIAGNOSTICS").map { diagnostics in
                 Self.facts(
-                    diagnostics, queries: known.1, shards: shards, version: known.0, askedAt: wall,
+                    diagnostics, queries: known.1, index: index, version: known.0, askedAt: wall,
                     roundTrip: MonotonicClock.now - start)
             }
         }.nonisolated()
@@ -28,30 +30,44 @@ extension NodeInterview {
     }
 
     private static func facts(
-        _ diagnostics: [QuerySeries], queries: [QuerySeries], shards: [QuerySeries], version: String,
+        _ diagnostics: [QuerySeries], queries: [QuerySeries], index: String?, version: String,
         askedAt wall: Int64, roundTrip: Int64
     ) -> NodeFacts {
         func shown(_ section: String, _ column: String) -> JSONValue? {
             diagnostics.first { $0.name == section }?.first(column)
         }
         let now = shown("system", "currentTime")?.string.flatMap(GoText.time)
-        let indexes = Set(shards.compactMap { $0.tags["indexType"] })
-        return NodeFacts(
-            process: ProcessIdentity(diagnostics: diagnostics),
-            version: version,
-            clockOffset: now.map { $0 - (wall + roundTrip / 2) },
-            roundTrip: roundTrip,
-            walFsyncDelay: shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration),
-            runsContinuousQueries: shown("config-cqs", "enabled")?.bool,
-            continuousQueries: queries.flatMap { database in
-                zip(database.column("name") ?? [], database.column("query") ?? []).map { name, query in
+        var facts = NodeFacts()
+        facts.process = ProcessIdentity(diagnostics: diagnostics)
+        facts.version = version
+        facts.clockOffset = now.map { $0 - (wall + roundTrip / 2) }
+        facts.roundTrip = roundTrip
+        facts.walFsyncDelay = shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration)
+        facts.runsContinuousQueries = shown("config-cqs", "enabled")?.bool
+        facts.indexVersion = index ?? shown("config-data", "index-version")?.string
+        for database in queries {
+            for (name, statement) in zip(database.column("name") ?? [], database.column("query") ?? []) {
+                facts.continuousQueries.append(
                     NodeFacts.ContinuousQuery(
-                        database: database.name, name: name.string ?? "", statement: query.string ?? "")
+                        database: database.name, name: name.string ?? "", statement: statement.string ?? ""))
+            }
+        }
+        return facts
+    }
+
+    /// From the statistics of the shards (1.7 and later); where they do not say, from what the server's profile of its
+    /// memory mentions, which is much or nothing: small databases leave no trace in it.
+    private func indexVersion() -> EventLoopFuture<String?> {
+        ask("SHOW STATS FOR 'shard'").assumeIsolated().flatMap { shards in
+            let types = Set(shards.compactMap { $0.tags["indexType"] })
+            if !types.isEmpty { return self.eventLoop.makeSucceededFuture(types.sorted().joined(separator: "+")) }
+            return self.send(NodeRequest(method: .GET, target: "/debug/pprof/heap?debug=1")).map { profile in
+                let used = ["inmem", "tsi1"].filter {
+                    profile.body.firstRange(of: Array("/index/\($0).(*".utf8)) != nil
                 }
-            },
-            indexVersion: indexes.isEmpty
-                ? shown("config-data", "index-version")?.string : indexes.sorted().joined(separator: "+")
-        )
+                return used.isEmpty ? nil : used.joined(separator: "+")
+            }
+        }.flatMapError { _ in self.eventLoop.makeSucceededFuture(nil) }.nonisolated()
     }
 
     // MARK: Databases

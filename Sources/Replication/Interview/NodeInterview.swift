@@ -13,7 +13,7 @@ package final class NodeInterview {
         package var firstByte: TimeAmount = .seconds(3)
         /// Between two pieces of the answer; also how long one statement may take.
         package var idle: TimeAmount = .seconds(3)
-        package var answerBytes = 16 << 20
+        package var answerBytes = 64 << 20
 
         package init() {}
     }
@@ -133,9 +133,11 @@ extension CollectedAnswer {
 }
 
 extension CollectedAnswer.Answer {
-    func document(about what: String) throws(InterviewFailure) -> JSONValue {
+    func document(
+        about what: String, keeping: ((String) -> Bool)? = nil
+    ) throws(InterviewFailure) -> JSONValue {
         do {
-            return try JSONValue(parsing: body)
+            return try JSONValue(parsing: body, keeping: keeping)
         } catch {
             let start = String(decoding: body.prefix(200), as: UTF8.self)
             throw InterviewFailure(.unusable, reason: "answered \(what) with \(error): \(start)")
