@@ -82,7 +82,8 @@ let full: [Target] = [
     tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
-    tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
+    tests(
+        "GatewayTests", ["Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
     tests("OperationsTests", ["Operations", "CommitLog", "NodeClient", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
