@@ -88,10 +88,9 @@ let full: [Target] = [
         ["Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", nioCore, nioPosix, nioLocks]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
-    tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
     tests(
-        "OperationsTests", ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", httpClient]
-    ),
+        "GatewayTests", ["Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
+    tests("OperationsTests", ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

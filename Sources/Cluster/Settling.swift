@@ -46,12 +46,17 @@ package struct Settling: Equatable, Sendable {
     /// The node's process at the time of the request; empty when not known.
     package let process: String
     private var clean = 0
+    /// How often in a row nothing was at work but what the counters never took back, the same each time.
+    private var unmoved = 0
+    private var lastUnfinished = 0
     /// How often the counters could not be read in a row.
     package private(set) var unreadable = 0
 
     /// How many samples in a row must be clean, and how far they are apart (measured: none of 60 wrong).
     package static let samplesNeeded = 3
     package static let interval: Int64 = 20_000_000
+    /// About half a minute.
+    private static let samplesUntilForgotten = 1500
     private static let longestInterval: Int64 = 1_000_000_000
 
     package init(_ doubt: Doubt, process: String) {
@@ -74,6 +79,11 @@ package struct Settling: Equatable, Sendable {
                 counts.unfinishedWrites > 0 || counts.activeWrites > 0 || counts.runningMutations > 0
             }
         clean = isBusy ? 0 : clean + 1
+        // InfluxDB forgets to count some failed writes as ended (1.6.7, concurrent conflicts of types).
+        let isLeft = counts.activeWrites == 0 && counts.unfinishedWrites == lastUnfinished
+        unmoved = isBusy && isLeft && (doubt != .unanswered || counts.runningMutations == 0) ? unmoved + 1 : 0
+        lastUnfinished = counts.unfinishedWrites
+        if unmoved >= Self.samplesUntilForgotten { return .settled }
         return clean >= Self.samplesNeeded ? .settled : .again(after: Self.interval)
     }
 

@@ -4,7 +4,7 @@
 import CommitLog
 import InfluxQL
 
-/// The schema of one in-sync node at one moment.
+/// The schema of the in-sync nodes at one moment.
 package struct Catalogue: Equatable, Sendable {
     package struct Database: Equatable, Sendable {
         package var policies: Set<String>
@@ -18,8 +18,20 @@ package struct Catalogue: Equatable, Sendable {
     }
 
     package var databases: [String: Database]
+    /// Databases that some nodes have and others have not, or have with other policies: of these nobody says anything.
+    package var disputed: Set<String> = []
 
     package init(databases: [String: Database] = [:]) { self.databases = databases }
+
+    /// What all of several nodes have.
+    package init(agreedBy nodes: [Catalogue]) {
+        self.init(databases: nodes.first?.databases ?? [:])
+        for name in Set(nodes.flatMap(\.databases.keys))
+        where nodes.contains(where: { $0.databases[name] != databases[name] }) {
+            disputed.insert(name)
+        }
+        for name in disputed { databases[name] = nil }
+    }
 }
 
 /// What is known of a name.
@@ -47,6 +59,8 @@ package struct SchemaLedger: Sendable {
         var offset: Offset?
         /// Every in-sync node has carried it out.
         var isDone = false
+
+        func touches(_ database: String) -> Bool { scope == .everything || scope == .database(database) }
     }
 
     /// A look at a node that is under way: the changes that it will show.
@@ -89,8 +103,8 @@ package struct SchemaLedger: Sendable {
 
     // MARK: Looks
 
-    /// To be called before an in-sync node is asked.
-    /// - Parameter cursor: that node's.
+    /// To be called before in-sync nodes are asked.
+    /// - Parameter cursor: the lowest of theirs.
     package func beginLook(cursor: Offset) -> Look {
         Look(shown: changes.filter { Self.isShown($0.value, cursor: cursor) }.map(\.key))
     }
@@ -103,20 +117,26 @@ package struct SchemaLedger: Sendable {
     // MARK: Answers
 
     package func database(_ name: String) -> Knowledge {
-        guard let catalogue, !isChanging(name) else { return .isUnknown }
+        guard let catalogue, !isChanging(name), !catalogue.disputed.contains(name) else { return .isUnknown }
         return catalogue.databases[name] == nil ? .isMissing : .exists
     }
 
     /// - Parameter policy: empty: the default.
     package func policy(_ policy: String, of database: String) -> Knowledge {
-        guard let catalogue, !isChanging(database) else { return .isUnknown }
+        guard let catalogue, !isChanging(database), !catalogue.disputed.contains(database) else { return .isUnknown }
         guard let entry = catalogue.databases[database] else { return .isMissing }
         let exists = policy.isEmpty ? entry.defaultPolicy != nil : entry.policies.contains(policy)
         return exists ? .exists : .isMissing
     }
 
+    /// Whether the catalogue may be wrong about a database.
     package func isChanging(_ name: String) -> Bool {
-        !changes.isEmpty && changes.values.contains { $0.scope == .everything || $0.scope == .database(name) }
+        !changes.isEmpty && changes.values.contains { $0.touches(name) }
+    }
+
+    /// Whether nodes that are in sync may not agree about it now.
+    package func isUnderWay(_ name: String) -> Bool {
+        !changes.isEmpty && changes.values.contains { !$0.isDone && $0.touches(name) }
     }
 }
 

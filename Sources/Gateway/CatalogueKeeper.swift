@@ -1,4 +1,4 @@
-// Keeps the catalogue up to date: looks at an in-sync node after each change of the schema, when the read set changes,
+// Keeps the catalogue up to date: looks at the in-sync nodes after each change of the schema, when the read set changes,
 // and every ten seconds, because somebody may have changed a node behind the gateway's back.
 
 import Cluster
@@ -69,26 +69,34 @@ final class CatalogueKeeper {
 
     private func tick() {
         let snapshot = view.current
-        guard !isLooking, let node = snapshot.readSet.first(where: { snapshot[$0].missedPings == 0 }) else { return }
+        guard !isLooking, let cursor = snapshot.readSet.map({ snapshot[$0].cursor }).min() else { return }
         let now = NIODeadline.now()
-        if snapshot.readSet != lastReadSet || schema.read({ $0.isWorthALook(cursor: snapshot[node].cursor) }) {
-            isWanted = true
-        }
+        if snapshot.readSet != lastReadSet || schema.read({ $0.isWorthALook(cursor: cursor) }) { isWanted = true }
         guard isWanted || now >= nextLook, now >= retryAt else { return }
         lastReadSet = snapshot.readSet
-        look(at: node, cursor: snapshot[node].cursor)
-    }
-
-    private func look(at node: NodeIndex, cursor: Offset) {
         isLooking = true
         isWanted = false
         let look = schema.read { $0.beginLook(cursor: cursor) }
+        collect(from: Array(snapshot.readSet)[...], found: [], for: look)
+    }
+
+    /// One node after the other: what they agree on counts.
+    private func collect(from nodes: ArraySlice<NodeIndex>, found: [Catalogue], for look: SchemaLedger.Look) {
+        guard let node = nodes.first else { return ended(look, Catalogue(agreedBy: found)) }
+        read(node) { [weak self] catalogue in
+            guard let catalogue else { self?.ended(look, nil); return }
+            self?.collect(from: nodes.dropFirst(), found: found + [catalogue], for: look)
+        }
+    }
+
+    /// nil: the node gave no answer, or not the one of a moment.
+    private func read(_ node: NodeIndex, then: @escaping (Catalogue?) -> Void) {
         ask("SHOW DATABASES", node) { [weak self] results in
-            guard let names = results?.first?.firstColumn else { self?.ended(look, nil); return }
-            guard !names.isEmpty else { self?.ended(look, Catalogue()); return }
+            guard let self, let names = results?.first?.firstColumn else { return then(nil) }
+            guard !names.isEmpty else { return then(Catalogue()) }
             let question = names.map { "SHOW RETENTION POLICIES ON " + Quoting.identifier($0) }.joined(separator: "; ")
-            self?.ask(question, node) { results in
-                self?.ended(look, results.flatMap { Catalogue(names: names, policies: $0) })
+            ask(question, node) { results in
+                then(results.flatMap { Catalogue(names: names, policies: $0) })
             }
         }
     }
@@ -132,7 +140,7 @@ extension Catalogue {
             let rows = (series?["values"]?.elements ?? []).map(\.elements).filter { $0.count == columns.count }
             databases[name] = Database(
                 policies: Set(rows.compactMap { $0[nameColumn].string }),
-                defaultPolicy: rows.first { $0[defaultColumn].isTrue }?[nameColumn].string
+                defaultPolicy: rows.first { $0[defaultColumn].literal == "true" }?[nameColumn].string
             )
         }
     }

@@ -62,6 +62,22 @@ final class WriteAdmission {
 
     // MARK: From the head
 
+    /// What the usual write gets: it costs a look into a dictionary. nil: `admit` has to find out.
+    func known(
+        to database: String, retentionPolicy: String? = nil, _ credential: @autoclosure () -> ClientCredential? = nil
+    ) -> Admission? {
+        if let access, let credential = credential() {
+            guard database != HiddenDatabase.name,
+                case .allowed? = access.known(.write(database), for: credential)
+            else { return nil }
+            return .admitted
+        }
+        let knowledge = schema.read { ledger in
+            retentionPolicy.map { ledger.policy($0, of: database) } ?? ledger.database(database)
+        }
+        return knowledge == .isMissing || database == HiddenDatabase.name ? nil : .admitted
+    }
+
     /// Whether this client may write to this database, and whether there is one: nil, and `later` is called.
     func admit(
         to database: String, _ credential: @autoclosure () -> ClientCredential,
@@ -70,9 +86,10 @@ final class WriteAdmission {
         guard let access else { return existing(database, later: later) }
         if database == HiddenDatabase.name { return user(credential(), or: Self.hidden, later: later) }
         let credential = credential()
+        let epoch = schema.accessEpoch.current
         func judged(_ verdict: AccessVerdict) -> Admission? {
             guard case .refused(let response, _) = verdict, response.status == 404,
-                schema.read({ $0.isChanging(database) })
+                schema.read({ $0.isUnderWay(database) }) || schema.accessEpoch.current != epoch
             else { return Self.admission(verdict) }
             // It may be on its way: an administrator may write to it once it is there, and that is told without it.
             return access.verdict(.admin, for: credential) { later(Self.whileChanging($0)) }.map(Self.whileChanging)

@@ -63,7 +63,10 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
 
     /// False: the answer could be given from the head alone.
     func start(_ credential: @autoclosure () -> ClientCredential) -> Bool {
-        let admission = context.admission.admit(to: target.database, credential()) { [weak self] in self?.admitted($0) }
+        var admission = context.admission.known(to: target.database, credential())
+        if admission == nil {
+            admission = context.admission.admit(to: target.database, credential()) { [weak self] in self?.admitted($0) }
+        }
         switch admission {
         case .admitted?:
             state = .receiving
@@ -185,10 +188,15 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
             return answer(.error(error.status, error.message))
         }
         if result.lines == 0, result.badLines > 0 { return answer(.error(400, bytes: result.failureMessageBytes)) }
-        let admission = context.admission.admit(
-            to: target.database, retentionPolicy: target.retentionPolicy
-        ) { [weak self] in self?.verified($0) }
+        let database = target.database
+        let policy = target.retentionPolicy
         state = .verifying
+        var admission = context.admission.known(to: database, retentionPolicy: policy)
+        if admission == nil {
+            admission = context.admission.admit(to: database, retentionPolicy: policy) { [weak self] in
+                self?.verified($0)
+            }
+        }
         if let admission { verified(admission) }
     }
 

@@ -70,8 +70,8 @@ extension StatementParser {
             sameAsSource = true
             segments.names.append(.literal(""))
         }
-        guard context == .top else { return }
-        statement.kind = .selectInto
+        guard context != .subquery else { return }
+        if context == .top { statement.kind = .selectInto }
         statement.target = reference(segments.names, regex: nil)
         if sameAsSource { statement.target?.measurement = .sameAsSource }
     }

@@ -78,7 +78,7 @@ package struct Statement: Equatable, Sendable {
     package var subject: Name?
     /// What is read or deleted from, sources of subqueries included, in the order of the text.
     package var sources: [MeasurementReference] = []
-    /// The target of a SELECT's own INTO clause.
+    /// The target of a SELECT's own INTO clause, also of the SELECT in a continuous query.
     package var target: MeasurementReference?
     /// `CREATE DATABASE x WITH ...`: the retention policy may conflict with that of an existing database.
     package var hasOptions = false

@@ -49,9 +49,9 @@ package enum HiddenRows {
     private static func document(_ bytes: [UInt8], _ listings: [Int: Listing]) -> [UInt8] {
         guard let root = ResultJSON(bytes), let results = root["results"] else { return bytes }
         let kept = results.elements.map { result -> [UInt8] in
-            guard case .literal(let number)? = result["statement_id"]?.value, let id = Int(number),
-                let listing = listings[id]
-            else { return Array(bytes[result.range]) }
+            guard let id = result["statement_id"]?.literal.flatMap({ Int($0) }), let listing = listings[id] else {
+                return Array(bytes[result.range])
+            }
             return self.result(result, listing, bytes)
         }
         return Array(bytes[..<results.range.lowerBound]) + list(kept) + Array(bytes[results.range.upperBound...])
@@ -97,8 +97,8 @@ package enum HiddenRows {
     private static func object(
         _ object: ResultJSON, _ bytes: [UInt8], value: (String, ResultJSON) -> [UInt8]?
     ) -> [UInt8] {
-        let members = object.members.compactMap { key, member in
-            value(key, member).map { JSONText.quoted(key) + [UInt8(ascii: ":")] + $0 }
+        let members = object.members.compactMap { member in
+            value(member.key, member.value).map { JSONText.quoted(member.key) + [UInt8(ascii: ":")] + $0 }
         }
         return [UInt8(ascii: "{")] + Array(members.joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "}")]
     }

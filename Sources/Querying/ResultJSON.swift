@@ -2,17 +2,26 @@
 // of what stays being written anew.
 
 /// One value and where it stands in the text.
-package struct ResultJSON {
-    package indirect enum Value {
-        case object([(key: String, value: ResultJSON)])
-        case array([ResultJSON])
+package struct ResultJSON: Sendable {
+    package struct Member: Sendable {
+        package let key: String
+        package let value: ResultJSON
+    }
+
+    package enum Kind: Sendable, Equatable {
+        case object
+        case array
         case string(String)
         /// A number, `true`, `false` or `null`, as it is written.
         case literal(String)
     }
 
-    package let value: Value
+    package let kind: Kind
     package let range: Range<Int>
+    /// Of an object, in order.
+    package let members: [Member]
+    /// Of an array.
+    package let elements: [ResultJSON]
 
     /// nil when the bytes are not one JSON value.
     package init?(_ bytes: [UInt8]) {
@@ -21,43 +30,25 @@ package struct ResultJSON {
         self = read
     }
 
-    private init(_ value: Value, _ range: Range<Int>) {
-        self.value = value
+    private init(_ kind: Kind, _ range: Range<Int>, members: [Member] = [], elements: [ResultJSON] = []) {
+        self.kind = kind
         self.range = range
+        self.members = members
+        self.elements = elements
     }
 
     // MARK: Reading
 
     /// The last member of that name, as Go reads it.
-    package subscript(_ key: String) -> ResultJSON? {
-        guard case .object(let members) = value else { return nil }
-        return members.last { $0.key == key }?.value
-    }
-
-    package var elements: [ResultJSON] {
-        if case .array(let elements) = value { elements } else { [] }
-    }
-
-    package var members: [(key: String, value: ResultJSON)] {
-        if case .object(let members) = value { members } else { [] }
-    }
+    package subscript(_ key: String) -> ResultJSON? { members.last { $0.key == key }?.value }
 
     package var string: String? {
-        if case .string(let text) = value { text } else { nil }
+        if case .string(let text) = kind { text } else { nil }
     }
 
-    package var isTrue: Bool {
-        if case .literal("true") = value { true } else { false }
-    }
-
-    /// All strings in it, those of inner values too; names of members are none.
-    package var allStrings: [String] {
-        switch value {
-        case .object(let members): members.flatMap(\.value.allStrings)
-        case .array(let elements): elements.flatMap(\.allStrings)
-        case .string(let text): [text]
-        case .literal: []
-        }
+    /// A number, `true`, `false` or `null`.
+    package var literal: String? {
+        if case .literal(let text) = kind { text } else { nil }
     }
 
     // MARK: The reader
@@ -91,47 +82,49 @@ package struct ResultJSON {
             skipSpace()
             let start = position
             guard position < bytes.count, depth < Self.maximumDepth else { return nil }
-            let value: Value?
             switch bytes[position] {
-            case UInt8(ascii: "{"): value = object(depth: depth)
-            case UInt8(ascii: "["): value = array(depth: depth)
-            case UInt8(ascii: "\""): value = text().map { .string($0) }
-            default: value = literal()
+            case UInt8(ascii: "{"):
+                return object(depth: depth).map { ResultJSON(.object, start..<position, members: $0) }
+            case UInt8(ascii: "["):
+                return array(depth: depth).map { ResultJSON(.array, start..<position, elements: $0) }
+            case UInt8(ascii: "\""):
+                return text().map { ResultJSON(.string($0), start..<position) }
+            default:
+                return literal().map { ResultJSON(.literal($0), start..<position) }
             }
-            return value.map { ResultJSON($0, start..<position) }
         }
 
-        private mutating func object(depth: Int) -> Value? {
+        private mutating func object(depth: Int) -> [Member]? {
             position += 1
-            var members: [(key: String, value: ResultJSON)] = []
-            if take(UInt8(ascii: "}")) { return .object([]) }
+            var members: [Member] = []
+            if take(UInt8(ascii: "}")) { return [] }
             repeat {
                 skipSpace()
                 guard position < bytes.count, bytes[position] == UInt8(ascii: "\""), let key = text(),
                     take(UInt8(ascii: ":")), let value = value(depth: depth + 1)
                 else { return nil }
-                members.append((key, value))
+                members.append(Member(key: key, value: value))
             } while take(UInt8(ascii: ","))
-            return take(UInt8(ascii: "}")) ? .object(members) : nil
+            return take(UInt8(ascii: "}")) ? members : nil
         }
 
-        private mutating func array(depth: Int) -> Value? {
+        private mutating func array(depth: Int) -> [ResultJSON]? {
             position += 1
             var elements: [ResultJSON] = []
-            if take(UInt8(ascii: "]")) { return .array([]) }
+            if take(UInt8(ascii: "]")) { return [] }
             repeat {
                 guard let value = value(depth: depth + 1) else { return nil }
                 elements.append(value)
             } while take(UInt8(ascii: ","))
-            return take(UInt8(ascii: "]")) ? .array(elements) : nil
+            return take(UInt8(ascii: "]")) ? elements : nil
         }
 
-        private mutating func literal() -> Value? {
+        private mutating func literal() -> String? {
             let start = position
             while position < bytes.count, ![0x2C, 0x5D, 0x7D, 0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) {
                 position += 1
             }
-            return position > start ? .literal(String(decoding: bytes[start..<position], as: UTF8.self)) : nil
+            return position > start ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
         }
 
         private mutating func text() -> String? {

@@ -57,6 +57,10 @@ extension Statement {
         switch kind {
         case .select, .selectInto, .explain, .explainAnalyze:
             return sources.map { request.name($0.database) } + (target.map { [request.name($0.database)] } ?? [])
+        case .createContinuousQuery:
+            // What names no database means that of the request, if it has one, and the query's own otherwise.
+            let isUnqualified = (sources.map(\.database) + [target?.database]).contains(nil)
+            return namedDatabases.map { request.name($0) } + (isUnqualified ? [request.name(nil)] : [])
         case .delete, .dropSeries, .dropMeasurement:
             return [request.name(nil)] + namedDatabases.map { request.name($0) }
         case .showFieldKeys, .showFieldKeyCardinality, .showMeasurements, .showMeasurementCardinality,
@@ -83,12 +87,12 @@ package struct StatementContext: Sendable {
             values = [:]
             return
         }
-        guard let root = ResultJSON(parameters), case .object(let members) = root.value else {
+        guard let root = ResultJSON(parameters), root.kind == .object else {
             values = nil
             return
         }
         // A name comes as `{"identifier": "x"}` or `{"ident": "x"}`; of two equal keys the last one counts.
-        let pairs = members.map { ($0.key, $0.value.string ?? $0.value.members.last?.value.string ?? "") }
+        let pairs = root.members.map { ($0.key, $0.value.string ?? $0.value.members.last?.value.string ?? "") }
         values = Dictionary(pairs, uniquingKeysWith: { $1 })
     }
 

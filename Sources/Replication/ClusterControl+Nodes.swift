@@ -185,7 +185,16 @@ extension ClusterControl {
             number: state.value.sync.members[index].attachment, cursor: offset, process: interviewed.facts.process,
             replayEnd: isRewind ? max(before, horizon) : horizon,
             replayBytes: isRewind ? .max : settings.replayBytes)
-        onReplicator(node) { $0.attach(attachment) }
+        // Its marker must not say more than the log knows after a crash.
+        commitLog.checkpoint { [self] result in
+            if case .failure(let error) = result {
+                logger.warning("a cursor could not be made durable", metadata: ["error": "\(error)"])
+            }
+            onControl { [self] in
+                guard state.value.sync.members[index].attachment == attachment.number else { return }
+                onReplicator(node) { $0.attach(attachment) }
+            }
+        }
     }
 
     package func needsCopy(_ node: NodeIndex, reason: String) { onControl { [self] in giveUp(node, reason: reason) } }

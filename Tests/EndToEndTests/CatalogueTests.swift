@@ -86,7 +86,7 @@ extension EndToEnd {
                     ("/write?db=t&rp=nope", [], .bytes(Array("# only a comment".utf8))),
                     ("/write?db=t&rp=nope", [], .bytes(Array("garbage".utf8))),
                     ("/write?db=t&rp=nope", [], .bytes(Array("garbage\nm v=1 1".utf8))),
-                    ("/write?db=t&rp=nope", gzip, .bytes(good)),
+                    ("/write?db=t&rp=nope", gzip, .bytes(good + good)),
                     ("/write?db=t&rp=nope&consistency=bad", [], .bytes(good)),
                     ("/write?db=bare", [], .bytes(good)), ("/write?db=bare", [], .none),
                 ]

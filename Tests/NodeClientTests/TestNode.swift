@@ -225,7 +225,8 @@ struct TestNode {
     /// Runs a script for every request; everything is stopped when the body returns or throws.
     static func run(
         limits: NodePoolLimits = NodePoolLimits(), basePath: String = "", readsBodies: Bool = true,
-        _ script: @escaping @Sendable (NodeSide) -> Void, test: (TestNode) throws -> Void
+        credential: ServiceCredential? = nil, _ script: @escaping @Sendable (NodeSide) -> Void,
+        test: (TestNode) throws -> Void
     ) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         defer { #expect(throws: Never.self) { try group.syncShutdownGracefully() } }
@@ -242,7 +243,8 @@ struct TestNode {
         let loop = group.next()
         let pool = try loop.submit {
             let address = NodeAddress(host: "127.0.0.1", port: port, basePath: basePath)
-            return NIOLoopBound(NodePool(eventLoop: loop, address: address, limits: limits), eventLoop: loop)
+            return NIOLoopBound(
+                NodePool(eventLoop: loop, address: address, limits: limits, credential: credential), eventLoop: loop)
         }.wait()
         let node = TestNode(port: port, shared: shared, pool: pool, listener: listener)
         try test(node)

@@ -53,16 +53,29 @@ final class AccessControl {
         cache = AccessCache(epoch: epoch.current)
     }
 
+    /// What is known without asking anybody.
+    func known(_ question: AccessQuestion, for credential: ClientCredential) -> AccessVerdict? {
+        known(key(question, credential))
+    }
+
+    private func key(_ question: AccessQuestion, _ credential: ClientCredential) -> Key {
+        Key(digest: hasher.digest(of: question.bytes + [0] + credential.bytes), epoch: epoch.current)
+    }
+
+    private func known(_ key: Key) -> AccessVerdict? {
+        switch cache.answer(key.digest, epoch: key.epoch, now: .now()) {
+        case .allowed: .allowed
+        case .refused(let refusal): .refused(refusal.response, error: refusal.error)
+        case .unknown: nil
+        }
+    }
+
     /// The verdict, if it is known; otherwise nil, and `later` is called with it.
     func verdict(
         _ question: AccessQuestion, for credential: ClientCredential, later: @escaping (AccessVerdict) -> Void
     ) -> AccessVerdict? {
-        let key = Key(digest: hasher.digest(of: question.bytes + [0] + credential.bytes), epoch: epoch.current)
-        switch cache.answer(key.digest, epoch: key.epoch, now: .now()) {
-        case .allowed: return .allowed
-        case .refused(let refusal): return .refused(refusal.response, error: refusal.error)
-        case .unknown: break
-        }
+        let key = key(question, credential)
+        if let known = known(key) { return known }
         if waiting[key] != nil {
             waiting[key]?.append(later)
             return nil

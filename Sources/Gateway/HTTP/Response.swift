@@ -91,7 +91,7 @@ package struct Response: Sendable {
         return body
     }
 
-    /// At most 1024 bytes of a message. Line ends become blanks, and so do other control characters, which InfluxDB
+    /// At most 1024 bytes of a message, without blanks at its ends, as Go writes header fields. Line ends become blanks, and so do other control characters, which InfluxDB
     /// sends as they are: HTTP libraries refuse an answer with such a field.
     private static func headerText(_ message: some Collection<UInt8>) -> String {
         let bytes = message.prefix(1024).map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
@@ -99,6 +99,8 @@ package struct Response: Sendable {
         while text.utf8.count > 1024 {
             text.removeLast()
         }
+        while text.utf8.first == UInt8(ascii: " ") { text.removeFirst() }
+        while text.utf8.last == UInt8(ascii: " ") { text.removeLast() }
         return text
     }
 }
