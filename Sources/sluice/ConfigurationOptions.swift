@@ -14,10 +14,10 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(help: "Address for InfluxDB clients.")
     var listen: String?
 
-    @Option(help: "Address for health, metrics and status.")
+    @Option(help: "Address for health, metrics, status and changes.")
     var admin: String?
 
-    @Option(help: "Folder of the commit log.")
+    @Option(help: "Folder of the commit log, the dead letters and the admin token.")
     var dataDir: String?
 
     @Option(help: "any, one, quorum, insync or all.")

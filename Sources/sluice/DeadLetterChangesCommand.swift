@@ -35,12 +35,12 @@ struct RetryDeadLettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry", abstract: "Write refused lines again, after their cause is gone.",
         discussion: """
-            The lines are written with their own timestamps, as if they came now: where a newer value of the same point
-            was written since, the old one replaces it. What is taken is a dead letter no more, what is refused again
-            stays with the new reason.
+            The lines are written with their own timestamps, as if they came now: where a newer value of the same \
+            point was written since, the old one replaces it. What is taken is a dead letter no more, what is refused \
+            again stays with the new reason.
 
-              sluice deadletters retry --db telegraf --measurement cpu          # says what it would do
-              sluice deadletters retry --db telegraf --measurement cpu --yes    # does it
+              sluice deadletters retry --db iot --measurement m          what it would do
+              sluice deadletters retry --db iot --measurement m --yes    does it
             """)
 
     @OptionGroup var choice: DeadLetterChoice

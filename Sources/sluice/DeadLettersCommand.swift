@@ -19,6 +19,10 @@ struct DeadLettersCommand: AsyncParsableCommand {
             abstract: "What was refused, by database, measurement and reason; or single lines.",
             discussion: """
                 KEPT lines can be shown, retried and purged; REFUSED counts all, also those beyond limits.dead_letters.
+
+                  sluice deadletters list                            by reason
+                  sluice deadletters list --lines --db iot           single lines of a database
+                  sluice deadletters list --reason "type conflict"   what it says, in part
                 """)
 
         @OptionGroup var source: Source

@@ -34,8 +34,8 @@ struct NodesCommand: AsyncParsableCommand {
             discussion: """
                 Its backlog stays in the log, so nothing is lost as long as the log has room (see sluice status).
 
-                  sluice nodes pause b                          # before maintenance of b
-                  sluice nodes pause b --as-failure --for 60s   # a fire drill: the alerts should ring
+                  sluice nodes pause b                           before maintenance of b
+                  sluice nodes pause b --as-failure --for 60s    a fire drill: alerts ring
                 """)
 
         @Argument(help: "Name of the node.")
@@ -53,15 +53,17 @@ struct NodesCommand: AsyncParsableCommand {
 
         @OptionGroup var change: ChangeOptions
 
+        func validate() throws { _ = try seconds() }
+
         func run() async throws {
-            var wish = PauseRequest(asFailure: asFailure, force: force)
-            if let duration { wish.forSeconds = try Self.seconds(duration) }
+            let wish = PauseRequest(asFailure: asFailure, forSeconds: try seconds(), force: force)
             try await Terminal.run {
                 Terminal.show(try await change.client().pause(node: node, wish) + "\n")
             }
         }
 
-        private static func seconds(_ text: String) throws -> Int {
+        private func seconds() throws -> Int? {
+            guard let text = duration else { return nil }
             let duration: Duration
             do {
                 duration = try DurationText.parse(text)
@@ -94,10 +96,10 @@ struct NodesCommand: AsyncParsableCommand {
 
     struct Trust: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Declare a node good that waits for a person's word (unattached or needs-copy).",
+            abstract: "Declare a node good that waits for an operator's word (unattached or needs-copy).",
             discussion: """
-                Whatever the node holds then counts as right, also where it differs from the others. Without --yes the
-                command only says what it would do. sluice status says why the node waits.
+                Whatever the node holds then counts as right, also where it differs from the others. \
+                sluice status says why the node waits.
                 """)
 
         @Argument(help: "Name of the node.")

@@ -141,5 +141,25 @@ extension EndToEnd {
                 #expect(unknown.errors.contains("there is no node \"c\"; there are a, b"), "\(unknown.errors)")
             }
         }
+
+        @Test("every command and flag in docs/operations.md exists")
+        func documentation() async throws {
+            let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+                path: "../../docs/operations.md")
+            let blocks = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "```sh\n").dropFirst()
+            let lines = blocks.flatMap { $0.components(separatedBy: "\n```")[0].split(separator: "\n") }
+            let commands = lines.filter { $0.hasPrefix("sluice ") }
+            #expect(commands.count > 10)
+            for command in commands {
+                let words = command.prefix { $0 != "#" }.split(separator: " ").dropFirst().map(String.init)
+                let names = words.prefix { !$0.hasPrefix("-") }.prefix(2)
+                let help = try await GatewayProcess.run(names + ["--help"])
+                #expect(
+                    help.status == .exited(0) && help.output.contains("USAGE: sluice \(names.joined(separator: " "))"))
+                for flag in words where flag.hasPrefix("--") {
+                    #expect(help.output.contains(flag), "\(command)")
+                }
+            }
+        }
     }
 }

@@ -280,4 +280,25 @@ struct DeadLetterTests {
         follower.step()
         #expect(dataPlane.indexedEnd == 2_010)
     }
+    @Test("a storm of refusals is bounded in memory, and none of them is missed")
+    func storm() async throws {
+        let index = try openIndex()
+        let follower = DeadLetterFollower(source: dataPlane, index: index, logger: Logger(label: "test"))
+        follower.step()
+        let name = try #require(dataPlane.state.withLock { $0.handler })
+        let last: UInt64 = 1_010 + 70_000
+        for offset in 1_010..<last { name(offset) }
+        dataPlane.state.withLock { state in
+            state.log.durableEnd = last - 1
+            state.refusals = [1_010, 66_000, 67_000, last - 2, last - 1].map { refusal(at: $0, line: "cpu v=\($0)i 1") }
+        }
+        follower.step()
+        #expect(index.total == 2, "those beyond the bound wait until all of them are durable")
+        #expect(try #require(dataPlane.indexedEnd) <= 66_546)
+        dataPlane.state.withLock { $0.log.durableEnd = last }
+        follower.step()
+        follower.step()
+        #expect(index.total == 5)
+        #expect(dataPlane.indexedEnd == last)
+    }
 }

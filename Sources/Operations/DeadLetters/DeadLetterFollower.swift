@@ -134,14 +134,16 @@ package final class DeadLetterFollower: Service {
     /// Stores the refusals at these offsets: neighbours are read and written together.
     private func store(_ offsets: [UInt64]) throws {
         var rest = offsets[...]
+        var stored: Set<UInt64> = []
+        defer { state.withLock { state in state.named.removeAll { stored.contains($0) } } }
         while let first = rest.first {
             let (found, next) = try source.refusals(from: first)
             let reached = max(next, first + 1)
             let covered = rest.prefix { $0 < reached }
             let due = Set(covered)
             try index.store(found.filter { due.contains($0.recordOffset) })
+            stored.formUnion(due)
             rest = rest.dropFirst(covered.count)
-            state.withLock { state in state.named.removeAll { due.contains($0) } }
         }
     }
 }
