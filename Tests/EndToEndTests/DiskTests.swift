@@ -122,6 +122,7 @@ extension EndToEnd {
         ) async throws {
             var settings = GatewayProcess.Settings(log: log)
             settings.dataFolder = disk.url.appendingPathComponent("data")
+            defer { withExtendedLifetime(disk) {} }
             try await TestCluster.run(settings, body: body)
         }
 
