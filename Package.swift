@@ -42,7 +42,10 @@ let full: [Target] = [
     library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
     library(
         "Replication",
-        ["LineProtocol", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks, logging]
+        [
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks,
+            logging,
+        ]
     ),
     library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, logging]),
     library(
@@ -80,11 +83,13 @@ let full: [Target] = [
         name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
         swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
-    tests("ReplicationTests", ["Replication", "Cluster", "CommitLog", nioCore, nioLocks]),
+    tests(
+        "ReplicationTests",
+        ["Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", nioCore, nioPosix, nioLocks]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests("GatewayTests", ["Gateway", "Cluster", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
-    tests("OperationsTests", ["Operations", "CommitLog", httpClient]),
+    tests("OperationsTests", ["Operations", "CommitLog", "NodeClient", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

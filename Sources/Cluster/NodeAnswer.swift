@@ -63,9 +63,21 @@ package struct NodeAnswer: Equatable, Sendable {
             return .linesRefused(Refusal(status: 500, message: "Internal Server Error"))
         case 500...599:
             return .retry(reason: "answered \(status): \(short(message))", retryAfter: retryAfter)
+        case 401, 403:
+            return .misconfigured(reason: accessAdvice)
         default:
             return .misconfigured(reason: "answered \(status) to /write: \(short(message))")
         }
+    }
+
+    /// The gateway's own credential is missing or not good enough.
+    package var accessAdvice: String {
+        let what = "answered \(status) (\(short(message)))"
+        return status == 401
+            ? what + ": the node asks for a user; add \"username: NAME\" and \"password_file: FILE\" of an "
+                + "administrator of this InfluxDB to the node's entry in the configuration"
+            : what + ": the user in the node's entry in the configuration is no administrator of this InfluxDB; "
+                + "grant it ALL PRIVILEGES, or name another one"
     }
 
     private var badRequestVerdict: WriteVerdict {
@@ -77,6 +89,16 @@ package struct NodeAnswer: Equatable, Sendable {
         if !isFromInfluxDB { return .misconfigured(reason: "answered 400 without X-Influxdb-Version") }
         return .linesRefused(refusal)
     }
+
+    /// Whether the words speak of something that the node has too little of: no record is at fault then.
+    package static func isShortage(_ words: String) -> Bool {
+        shortages.contains { words.contains($0) } || isTransient(words)
+    }
+
+    private static let shortages = [
+        "cache-max-memory-size exceeded", "no space left", "disk quota", "too many open files", "cannot allocate",
+        "input/output error", "read-only file system", "timeout", "is pending deletion",
+    ]
 
     private func short(_ text: String) -> String {
         text.utf8.count <= 200 ? text : String(text.prefix(200)) + "..."
@@ -104,6 +126,8 @@ extension NodeAnswer {
             return .executed(error: message)
         case 429, 500...599:
             return .retry(reason: "answered \(status): \(short(message))", retryAfter: retryAfter)
+        case 401, 403:
+            return .misconfigured(reason: accessAdvice)
         default:
             return .misconfigured(reason: "answered \(status) to /query: \(short(message))")
         }

@@ -118,6 +118,13 @@ package struct NodeLanes {
     }
 
     package var inFlight: Int { flying.count }
+
+    /// Whether the record is applied, or does not concern the node. One that has not come yet is not.
+    package func isDone(_ offset: Offset) -> Bool {
+        if offset < cursor { return true }
+        return offset < end && done[Int(offset.rawValue - cursor.rawValue)]
+    }
+
     package var isEmpty: Bool { cursor == end }
 
     /// Takes the next record of the log.

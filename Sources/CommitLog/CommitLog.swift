@@ -9,16 +9,17 @@
 // 5. No byte is handed to a reader whose checksum is wrong. Damage is reported as a range of lost offsets, never
 //    skipped in silence, and never more than is damaged.
 // 6. A cursor on disk never stands beyond the durable end on disk. Segments are deleted only when every cursor, on
-//    disk and in memory, has passed them; without any cursor nothing is deleted.
+//    disk and in memory, has passed them; without any cursor nothing is deleted. Cursors and notes on disk are those of
+//    one moment.
 // 7. A sync that failed is never tried again: the writer is poisoned, and the next open decides what the disk holds.
 //
 // # On disk
 // A folder (0700) with files (0600):
 //
 //     lock                            held exclusively while the log is open
-//     ledger                          identity, epoch, start, durable end, cursors; replaced by rename (Ledger.swift)
+//     ledger                          identity, epoch, start, durable end, cursors, notes; replaced by rename (Ledger.swift)
 //     00000000000000000000.segment    named by the offset of its first record (Layout.swift)
-//     spare-0                         preallocated, to become a segment; removed at open
+//     spare-0                         preallocated or recycled, to become a segment; removed at open
 //     damaged-...                     a passed segment in which damage was found; for a person to look at
 //
 //     segment = header (64) group group ... unused rest (preallocated; in recycled files old bytes)
@@ -41,6 +42,11 @@
 // below the ledger's durable end, is rot: the range is reported as lost, and the log goes on behind it. Otherwise it is a
 // torn tail: cut at the last whole entry by truncation. What lies above the last proof of durability is written again
 // before it is synced, because a sync that failed in the process before may have left the pages marked clean.
+//
+// # History
+// Passed segments are kept, up to `keptBytes`, for nodes that go back in time. They count as room: the oldest are given
+// up when a limit or the disk leaves too little for the next segments, by the housekeeping thread ahead of need and by
+// the log thread in a burst. So no append fails because of them.
 //
 // # Limits
 // Bytes pending, bytes per entry, bytes of segments, free bytes on the file system; see `Configuration`. Memory
@@ -74,6 +80,7 @@ package final class CommitLog: Sendable {
     let writer: Guarded<GroupWriter>
     let house: Guarded<House>
     let cursorTable: Guarded<CursorTable>
+    let checkpointRequests = Guarded(CheckpointRequests())
     let counters = Guarded(LogFigures())
     let durableEndValue: Atomic<UInt64>
     let startValue: Atomic<UInt64>
@@ -133,7 +140,8 @@ package final class CommitLog: Sendable {
         writer = Guarded(GroupWriter(state: recovered.writer, active: recovered.activeFile))
         house = Guarded(House(written: recovered.ledger))
         cursorTable = Guarded(
-            CursorTable(current: recovered.ledger.cursors, durable: recovered.ledger.cursors))
+            CursorTable(
+                current: recovered.ledger.cursors, durable: recovered.ledger.cursors, notes: recovered.ledger.notes))
     }
 
     private func startThreads() {
@@ -177,7 +185,7 @@ package final class CommitLog: Sendable {
 
     // MARK: What everyone may see
 
-    /// The oldest offset that is still held.
+    /// The oldest offset that is still held. It may lie below all cursors: history is kept as long as there is room.
     package var start: Offset {
         Offset(startValue.load(ordering: .acquiring))
     }
@@ -192,6 +200,9 @@ package final class CommitLog: Sendable {
         admission.pendingBytes.load(ordering: .relaxed)
     }
 
+    /// Bytes of one segment file.
+    package var segmentBytes: UInt64 { configuration.segmentBytes }
+
     /// Bytes that the segments occupy.
     package var usedBytes: UInt64 {
         table.withLock { $0.allocatedBytes }
@@ -204,13 +215,17 @@ package final class CommitLog: Sendable {
 
     package var figures: LogFigures {
         var figures = counters.withLock { $0 }
+        let floor = cursorTable.withLock { $0.floor }
         table.withLock { table in
+            figures.keptBytes = floor.map { table.passedBytes(below: $0) } ?? 0
             figures.segments = table.entries.count
             figures.spareSegments = table.spares.count
             figures.usedBytes = table.allocatedBytes
             figures.damagedRanges = table.damagedRanges
         }
         figures.pendingBytes = pendingBytes
+        figures.roomBytes = UInt64(max(0, admission.room.load(ordering: .relaxed) - figures.pendingBytes))
+        figures.segmentBytes = configuration.segmentBytes
         figures.maximumBytes = maximumBytes
         figures.minimumFreeBytes = minimumFreeBytes
         figures.freeBytes = freeBytes.load(ordering: .relaxed)

@@ -8,6 +8,8 @@ extension CommitLog {
         package var segmentBytes: UInt64 = 64 << 20
         /// Bytes that segment files may occupy; nil: half of the file system, at least 10 GiB.
         package var maximumBytes: UInt64?
+        /// Bytes of passed segments that are kept for nodes that go back in time; given up when room is needed.
+        package var keptBytes: UInt64 = 1 << 30
         /// Free bytes that new segments must leave on the file system; nil: 1 GiB or a twentieth of the file
         /// system, whichever is less.
         package var minimumFreeBytes: UInt64?
@@ -106,6 +108,11 @@ package struct LogFigures: Sendable, Equatable {
     package var spareSegments = 0
     package var pendingBytes = 0
     package var usedBytes: UInt64 = 0
+    /// Of these, segments that all cursors have passed.
+    package var keptBytes: UInt64 = 0
+    /// Bytes that can still be appended, headers included, while the cursors stay where they are.
+    package var roomBytes: UInt64 = 0
+    package var segmentBytes: UInt64 = 0
     package var maximumBytes: UInt64 = 0
     /// As of the last look.
     package var freeBytes: UInt64 = 0

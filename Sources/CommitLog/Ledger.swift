@@ -1,10 +1,13 @@
-// The ledger is the small file beside the segments: identity, epoch, how far the log was known to be durable, and
-// the cursors. It is replaced as a whole, never changed in place.
+// The ledger is the small file beside the segments: identity, epoch, how far the log was known to be durable, the
+// cursors and the notes. It is replaced as a whole, never changed in place.
 
 /// Magic (8), format version (4), CRC of what follows (4), log id (16), secret (8), epoch (8), start (8), durable
 /// end (8), closed cleanly (4), cursor count (4), then per cursor: offset (8), name length (4), name in UTF-8.
+/// From version 2 on: note count (4), then per note: name length (4), name in UTF-8, byte count (4), bytes.
 package struct Ledger: Equatable, Sendable {
     package static let magic: UInt64 = 0x4745_4c45_4349_554c  // "LUICELEG"
+    /// Version 1, without notes, is still read.
+    package static let formatVersion: UInt32 = 2
     package static let fileName = "ledger"
     package static let temporaryName = "ledger.new"
 
@@ -16,6 +19,7 @@ package struct Ledger: Equatable, Sendable {
     package var durableEnd: Offset
     package var closedCleanly: Bool
     package var cursors: [String: Offset]
+    package var notes: [String: [UInt8]]
 
     package enum Problem: Error, Equatable {
         case damaged
@@ -40,18 +44,25 @@ package struct Ledger: Equatable, Sendable {
             append(UInt32(name.utf8.count))
             bytes.append(contentsOf: name.utf8)
         }
-        let checksum = bytes.withUnsafeBytes { Layout.crc32c(Layout.formatVersion, $0) }
+        append(UInt32(notes.count))
+        for (name, note) in notes.sorted(by: { $0.key < $1.key }) {
+            append(UInt32(name.utf8.count))
+            bytes.append(contentsOf: name.utf8)
+            append(UInt32(note.count))
+            bytes.append(contentsOf: note)
+        }
+        let checksum = bytes.withUnsafeBytes { Layout.crc32c(Self.formatVersion, $0) }
         let content = bytes
         bytes = []
         append(Self.magic)
-        append(Layout.formatVersion)
+        append(Self.formatVersion)
         append(checksum)
         return bytes + content
     }
 
     package init(
         identity: LogIdentity, epoch: UInt64, start: Offset, durableEnd: Offset, closedCleanly: Bool,
-        cursors: [String: Offset]
+        cursors: [String: Offset], notes: [String: [UInt8]]
     ) {
         self.identity = identity
         self.epoch = epoch
@@ -59,6 +70,7 @@ package struct Ledger: Equatable, Sendable {
         self.durableEnd = durableEnd
         self.closedCleanly = closedCleanly
         self.cursors = cursors
+        self.notes = notes
     }
 
     package init(decoding bytes: UnsafeRawBufferPointer) throws(Problem) {
@@ -66,7 +78,7 @@ package struct Ledger: Equatable, Sendable {
         let version = Layout.integer(bytes, 8, UInt32.self)
         guard Layout.integer(bytes, 12, UInt32.self) == Layout.crc32c(version, Layout.slice(bytes, 16..<bytes.count))
         else { throw .damaged }
-        guard version == Layout.formatVersion else { throw .unsupported(version: version) }
+        guard (1...Self.formatVersion).contains(version) else { throw .unsupported(version: version) }
         identity = LogIdentity(
             id: LogID(high: Layout.integer(bytes, 16, UInt64.self), low: Layout.integer(bytes, 24, UInt64.self)),
             secret: Layout.integer(bytes, 32, UInt64.self))
@@ -74,19 +86,44 @@ package struct Ledger: Equatable, Sendable {
         start = Offset(Layout.integer(bytes, 48, UInt64.self))
         durableEnd = Offset(Layout.integer(bytes, 56, UInt64.self))
         closedCleanly = Layout.integer(bytes, 64, UInt32.self) == 1
-        let count = Layout.integer(bytes, 68, UInt32.self)
+        var rest = Rest(bytes: bytes, position: 68)
         cursors = [:]
-        var position = 72
-        for _ in 0..<count {
-            guard bytes.count - position >= 12 else { throw .damaged }
-            let cursor = Offset(Layout.integer(bytes, position, UInt64.self))
-            let length = Int(Layout.integer(bytes, position + 8, UInt32.self))
-            position += 12
-            guard bytes.count - position >= length else { throw .damaged }
-            cursors[String(decoding: bytes[position..<position + length], as: UTF8.self)] = cursor
-            position += length
+        for _ in 0..<(try rest.integer(UInt32.self)) {
+            let cursor = Offset(try rest.integer(UInt64.self))
+            cursors[try rest.text()] = cursor
         }
-        guard position == bytes.count else { throw .damaged }
+        notes = [:]
+        if version >= 2 {
+            for _ in 0..<(try rest.integer(UInt32.self)) {
+                let name = try rest.text()
+                notes[name] = Array(try rest.counted())
+            }
+        }
+        guard rest.isEmpty else { throw .damaged }
+    }
+
+    /// What is left to decode.
+    private struct Rest {
+        let bytes: UnsafeRawBufferPointer
+        var position: Int
+
+        var isEmpty: Bool { position == bytes.count }
+
+        mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws(Problem) -> T {
+            guard bytes.count - position >= MemoryLayout<T>.size else { throw .damaged }
+            defer { position += MemoryLayout<T>.size }
+            return Layout.integer(bytes, position, type)
+        }
+
+        /// A count (4) and as many bytes.
+        mutating func counted() throws(Problem) -> Slice<UnsafeRawBufferPointer> {
+            let count = Int(try integer(UInt32.self))
+            guard bytes.count - position >= count else { throw .damaged }
+            defer { position += count }
+            return bytes[position..<position + count]
+        }
+
+        mutating func text() throws(Problem) -> String { String(decoding: try counted(), as: UTF8.self) }
     }
 }
 
@@ -95,8 +132,8 @@ struct LedgerFile: Sendable {
     let folder: String
     let fileSystem: any FileSystem
 
-    /// Room for tens of thousands of cursors.
-    private static let maximumBytes = 4 << 20
+    /// Room for tens of thousands of cursors, and for all notes.
+    private static let maximumBytes = 8 << 20
 
     private var path: String { folder + "/" + Ledger.fileName }
 

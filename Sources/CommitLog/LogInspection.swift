@@ -21,6 +21,7 @@ package struct LogInspection: Sendable {
     package let start: Offset
     package let end: Offset
     package let cursors: [String: Offset]
+    package let notes: [String: [UInt8]]
     package let closedCleanly: Bool
     package let segments: [Segment]
     /// Found in the last segment; older ones are checked when they are read.
@@ -71,6 +72,7 @@ package struct LogInspection: Sendable {
             start = entries.first?.base ?? ledger.start
             self.end = end
             cursors = ledger.cursors
+            notes = ledger.notes
             closedCleanly = ledger.closedCleanly
             segments = entries.map {
                 Segment(path: $0.path, base: $0.base, end: $0.end, bytes: $0.allocatedBytes, epoch: $0.epoch)

@@ -71,7 +71,7 @@ struct Recovery {
         if let stored { epoch = max(epoch, stored.epoch) } else { epoch += 1 << 20 }
         var ledger = Ledger(
             identity: identity, epoch: epoch + 1, start: tail.table.start, durableEnd: tail.end,
-            closedCleanly: false, cursors: stored?.cursors ?? [:])
+            closedCleanly: false, cursors: stored?.cursors ?? [:], notes: stored?.notes ?? [:])
         if tail.table.entries.isEmpty { ledger.start = tail.end }
         for (name, cursor) in ledger.cursors where cursor > tail.end {
             report.cursorsBeyondEnd[name] = cursor
@@ -297,7 +297,8 @@ struct Recovery {
     private func makeLog(holding lock: any FileLock, _ report: RecoveryReport) throws -> Recovered {
         let identity = LogIdentity.random()
         let ledger = Ledger(
-            identity: identity, epoch: 1, start: .zero, durableEnd: .zero, closedCleanly: false, cursors: [:])
+            identity: identity, epoch: 1, start: .zero, durableEnd: .zero, closedCleanly: false, cursors: [:],
+            notes: [:])
         var tail = Tail(table: SegmentTable(identity: identity, folder: folder, entries: []), end: .zero)
         // First the identity: a segment without it could belong to any log.
         try LedgerFile(folder: folder, fileSystem: fileSystem).replace(with: ledger)

@@ -79,6 +79,10 @@ struct SegmentTable {
         entries.reduce(0) { $0 + $1.allocatedBytes }
     }
 
+    var spareBytes: UInt64 {
+        spares.reduce(0) { $0 + $1.bytes }
+    }
+
     /// Bytes left in the segment that is being written.
     var activeRoom: UInt64 {
         guard let active = entries.last, active.allocatedBytes > active.endPosition else { return 0 }
@@ -205,8 +209,24 @@ struct SegmentTable {
         return entry
     }
 
-    /// The start after everything below `floor` has been deleted.
-    func start(afterDeletingBelow floor: Offset) -> Offset {
-        entries.last { $0.base <= floor }?.base ?? start
+    /// How many segments hold only records below `floor`; never the one being written.
+    private func passedCount(below floor: Offset) -> Int {
+        lastEntry(notAfter: floor) ?? 0
+    }
+
+    /// What those occupy.
+    func passedBytes(below floor: Offset) -> UInt64 {
+        entries[..<passedCount(below: floor)].reduce(0) { $0 + $1.allocatedBytes }
+    }
+
+    /// The start after everything below `floor` has been deleted, but for the newest segments of `kept` bytes.
+    func start(afterDeletingBelow floor: Offset, keeping kept: UInt64) -> Offset {
+        var first = passedCount(below: floor)
+        var left = kept
+        while first > 0, entries[first - 1].allocatedBytes <= left {
+            first -= 1
+            left -= entries[first].allocatedBytes
+        }
+        return first < entries.count ? entries[first].base : start
     }
 }

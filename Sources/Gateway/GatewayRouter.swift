@@ -46,9 +46,11 @@ final class GatewayRouter: Router {
         )
         do throws(WriteTarget.Problem) {
             let endpoint = WriteEndpoint(exchange: exchange, context: context, target: try target(parameters))
-            return endpoint.refuseFromHead() ? nil : endpoint
+            return endpoint.start(ClientCredential(head: exchange.head, parameters: parameters)) ? endpoint : nil
         } catch {
-            return answer(exchange, .error(error.status, error.message))
+            let refusal = RefusalEndpoint(exchange: exchange, response: .error(error.status, error.message))
+            let credential = ClientCredential(head: exchange.head, parameters: parameters)
+            return refusal.start(context.admission, credential) ? refusal : nil
         }
     }
 

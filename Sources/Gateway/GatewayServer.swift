@@ -21,11 +21,6 @@ package final class GatewayServer: Sendable {
         let context: NIOLoopBound<LoopContext>
     }
 
-    private struct Replica: Sendable {
-        let eventLoop: any EventLoop
-        let replicator: NIOLoopBound<NodeReplicator>
-    }
-
     /// The cursor of the index of dead letters; no node can have such a name.
     package static let deadLetterCursor = "/deadletters"
 
@@ -42,9 +37,10 @@ package final class GatewayServer: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let loops: [Loop]
-    private let control: ClusterControl
+    package let control: ClusterControl
     private let feed: LogFeed
-    private let replicas: [Replica]
+    private let replicas: [ReplicatorHandle]
+    private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
     private let server: HTTPServer
     private let refusalObserver: NIOLockedValueBox<(@Sendable (Offset) -> Void)?>
     private let isStopped = NIOLockedValueBox(false)
@@ -104,25 +100,31 @@ package final class GatewayServer: Sendable {
             members.append(member)
         }
 
-        let cursors = Self.cursors(settings: settings, log: log, recovery: recovery, logger: logger)
+        Self.dropStrangers(settings: settings, log: log, logger: logger)
+        var controlSettings = ClusterControl.Settings()
+        controlSettings.sync = settings.sync
+        controlSettings.replayBytes = 2 * settings.replicator.lookAhead + (64 << 20)
+        controlSettings.largestRefusalText = settings.replicator.largestRefusalText
         control = ClusterControl(
             nodes: settings.nodes.map {
                 ClusterSnapshot.Node(name: $0.name, url: "\($0.address)", zone: $0.zone)
             },
-            cursors: cursors, log: log, loops: members, settings: settings.sync, logger: logger
+            log: log, loops: members, settings: controlSettings, logger: logger
         )
         view = control.view
         feed = LogFeed(log: log)
 
         let view = view
         let figures = figures
+        let schema = SharedSchema()
         var loops: [Loop] = []
         for member in members {
             let context = try await member.eventLoop.submit {
                 NIOLoopBound(
                     LoopContext(
                         eventLoop: member.eventLoop, settings: settings, view: view, log: log,
-                        loopLog: member.log.value, acks: member.acks.value, figures: figures, logger: logger
+                        loopLog: member.log.value, acks: member.acks.value, figures: figures, schema: schema,
+                        logger: logger
                     ),
                     eventLoop: member.eventLoop
                 )
@@ -130,30 +132,46 @@ package final class GatewayServer: Sendable {
             loops.append(Loop(member: member, context: context))
         }
         self.loops = loops
+        let context = loops[0].context
+        let keeper = try await loops[0].member.eventLoop.submit {
+            NIOLoopBound(CatalogueKeeper(context: context.value), eventLoop: context.eventLoop)
+        }.get()
+        schema.keep(by: keeper)
+        catalogueKeeper = keeper
 
         let feed = feed
         let control = control
-        var replicas: [Replica] = []
+        var replicas: [ReplicatorHandle] = []
         for (index, node) in settings.nodes.enumerated() {
             let eventLoop = eventLoops[index % eventLoops.count]
             let figures = replicatorFigures[index]
             let replicator = try await eventLoop.submit {
                 var pingLimits = settings.deliveryPool
                 pingLimits.maximumConnections = 1
-                return NIOLoopBound(
-                    NodeReplicator(
+                var questionLimits = settings.deliveryPool
+                questionLimits.maximumConnections = 4
+                return ReplicatorHandle(
+                    eventLoop: eventLoop,
+                    replicator: NodeReplicator(
                         node: NodeIndex(index), name: node.name, eventLoop: eventLoop,
-                        pool: NodePool(eventLoop: eventLoop, address: node.address, limits: settings.deliveryPool),
-                        pingPool: NodePool(eventLoop: eventLoop, address: node.address, limits: pingLimits),
-                        feed: feed, cursor: cursors[index], settings: settings.replicator, delegate: control,
-                        figures: figures, logger: logger
-                    ),
-                    eventLoop: eventLoop
+                        pool: NodePool(
+                            eventLoop: eventLoop, address: node.address, limits: settings.deliveryPool,
+                            credential: node.credential),
+                        pingPool: NodePool(
+                            eventLoop: eventLoop, address: node.address, limits: pingLimits,
+                            credential: node.credential),
+                        questions: NodeInterview(
+                            pool: NodePool(
+                                eventLoop: eventLoop, address: node.address, limits: questionLimits,
+                                credential: node.credential)),
+                        feed: feed, settings: settings.replicator, delegate: control, figures: figures, logger: logger
+                    )
                 )
             }.get()
-            replicas.append(Replica(eventLoop: eventLoop, replicator: replicator))
+            replicas.append(replicator)
         }
         self.replicas = replicas
+        control.register(replicas)
 
         let contexts = Dictionary(
             uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.member.eventLoop), $0.context) }
@@ -171,6 +189,7 @@ package final class GatewayServer: Sendable {
 
         feed.start()
         control.start()
+        keeper.eventLoop.execute { keeper.value.start() }
         for replica in replicas { replica.eventLoop.execute { replica.replicator.value.start() } }
         do {
             let address = try await server.bind(host: settings.host, port: settings.port).get()
@@ -186,32 +205,18 @@ package final class GatewayServer: Sendable {
         }
     }
 
-    /// Where each node's backlog begins; nil: the log does not hold all that it lacks.
-    private static func cursors(
-        settings: GatewaySettings, log: CommitLog, recovery: RecoveryReport, logger: Logger
-    ) -> [Offset?] {
+    /// Forgets nodes that are not configured any more: the log is not kept for them.
+    private static func dropStrangers(settings: GatewaySettings, log: CommitLog, logger: Logger) {
         let names = Set(settings.nodes.map(\.name))
         for name in log.cursors.keys where !names.contains(name) && name != deadLetterCursor {
-            logger.warning(
-                "a node is no longer configured; the log is not kept for it any more", metadata: ["node": "\(name)"]
-            )
-            log.removeCursor(name)
-        }
-        return settings.nodes.map { node in
-            if let beyond = recovery.cursorsBeyondEnd[node.name] {
-                logger.error(
-                    "the log is older than what a node has: it went back in time; the node needs a copy",
-                    metadata: ["node": "\(node.name)", "cursor": "\(beyond)", "durable_end": "\(log.durableEnd)"]
+            if name.hasPrefix(ClusterControl.markerCursor) {
+                guard !names.contains(String(name.dropFirst(ClusterControl.markerCursor.count))) else { continue }
+            } else {
+                logger.warning(
+                    "a node is no longer configured; the log is not kept for it any more", metadata: ["node": "\(name)"]
                 )
-                return nil
             }
-            if let cursor = log.cursor(node.name) { return max(cursor, log.start) }
-            // A log loses records only when every cursor has passed them, so whoever was in it can start over.
-            if log.start == .zero || recovery.cursorsLost {
-                log.setCursor(node.name, to: log.start)
-                return log.start
-            }
-            return nil
+            log.removeCursor(name)
         }
     }
 
@@ -248,6 +253,8 @@ package final class GatewayServer: Sendable {
             logger.warning("requests were cut off by the stop", metadata: ["requests": "\(left)"])
         }
         control.stop()
+        let keeper = catalogueKeeper
+        keeper.eventLoop.execute { keeper.value.stop() }
         for replica in replicas {
             try? await replica.eventLoop.submit { replica.replicator.value.stop() }.get()
         }

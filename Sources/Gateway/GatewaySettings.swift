@@ -13,12 +13,23 @@ package struct GatewaySettings: Sendable {
         package var name: String
         package var address: NodeAddress
         package var zone: String
+        /// With which the gateway itself speaks to the node; nil: the node asks for none.
+        package var credential: ServiceCredential?
 
-        package init(name: String, address: NodeAddress, zone: String = "") {
+        package init(name: String, address: NodeAddress, zone: String = "", credential: ServiceCredential? = nil) {
             self.name = name
             self.address = address
             self.zone = zone
+            self.credential = credential
         }
+    }
+
+    /// Who decides what clients may write and change. Reads are the nodes' business in any case.
+    package enum Access: Sendable {
+        /// The gateway asks nobody: everybody may.
+        case none
+        /// The nodes, with the client's credential, before anything is logged.
+        case nodes(any CredentialHasher)
     }
 
     package struct Limits: Sendable {
@@ -39,6 +50,7 @@ package struct GatewaySettings: Sendable {
     }
 
     package var nodes: [Node]
+    package var access = Access.none
     /// Where the InfluxDB API listens. Port 0: any free one.
     package var host = "127.0.0.1"
     package var port = 8086
@@ -60,6 +72,8 @@ package struct GatewaySettings: Sendable {
     package var queryPool = NodePoolLimits()
     /// Of connections for records, per node.
     package var deliveryPool = NodePoolLimits()
+    /// Of connections for small questions, per node and event loop.
+    package var questionPool = NodePoolLimits()
     package var read = ReadExecution.Settings()
     package var server = ServerLimits()
     package var limits = Limits()
@@ -69,6 +83,8 @@ package struct GatewaySettings: Sendable {
     package init(nodes: [Node], log: CommitLog.Configuration) {
         self.nodes = nodes
         self.log = log
+        questionPool.maximumConnections = 4
+        questionPool.acquireTimeout = .seconds(2)
         // A request that was handed to a lane is never given up for want of a connection.
         deliveryPool.acquireTimeout = nil
         deliveryPool.maximumWaiting = 1 << 20

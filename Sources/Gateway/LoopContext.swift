@@ -18,7 +18,14 @@ final class LoopContext: ReadTargets {
     let acks: LoopAcks
     let figures: GatewayFigures
     let logger: Logger
+    let schema: SharedSchema
+    /// nil: the gateway asks nobody who they are.
+    let access: AccessControl?
+    let admission: WriteAdmission
     private let pools: [NodePool]
+    /// For small questions, so that they never wait behind long reads: with the gateway's own credential, and without.
+    private let questionPools: [NodePool]
+    private let checkPools: [NodePool]
     /// Reads under way, by node.
     private var outstanding: [Int]
     private var turn = 0
@@ -27,7 +34,7 @@ final class LoopContext: ReadTargets {
 
     init(
         eventLoop: any EventLoop, settings: GatewaySettings, view: ClusterView, log: CommitLog, loopLog: LoopLog,
-        acks: LoopAcks, figures: GatewayFigures, logger: Logger
+        acks: LoopAcks, figures: GatewayFigures, schema: SharedSchema, logger: Logger
     ) {
         self.eventLoop = eventLoop
         self.settings = settings
@@ -37,14 +44,43 @@ final class LoopContext: ReadTargets {
         self.acks = acks
         self.figures = figures
         self.logger = logger
+        self.schema = schema
         pools = settings.nodes.map {
             NodePool(eventLoop: eventLoop, address: $0.address, limits: settings.queryPool)
         }
+        let questionPools = settings.nodes.map {
+            NodePool(
+                eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, credential: $0.credential)
+        }
+        self.questionPools = questionPools
+        let inSync = { NodeChoice.forQuestions(view.current).inSync }
+        switch settings.access {
+        case .none:
+            checkPools = []
+            access = nil
+        case .nodes(let hasher):
+            let checkPools = settings.nodes.map {
+                NodePool(eventLoop: eventLoop, address: $0.address, limits: settings.questionPool)
+            }
+            self.checkPools = checkPools
+            access = AccessControl(
+                eventLoop: eventLoop, hasher: hasher, epoch: schema.accessEpoch, figures: figures,
+                nodes: {
+                    let nodes = NodeChoice.forQuestions(view.current)
+                    return nodes.inSync + nodes.others
+                },
+                pool: { checkPools[Int($0.value)] }
+            )
+        }
+        admission = WriteAdmission(
+            eventLoop: eventLoop, schema: schema, access: access, nodes: inSync,
+            pool: { questionPools[Int($0.value)] }
+        )
         outstanding = Array(repeating: 0, count: settings.nodes.count)
     }
 
     func close() {
-        for pool in pools { _ = pool.close(force: true) }
+        for pool in pools + questionPools + checkPools { _ = pool.close(force: true) }
     }
 
     /// A number that differs from read to read.
@@ -79,7 +115,19 @@ final class LoopContext: ReadTargets {
         )
     }
 
+    func diverged(_ footprint: ReadFootprint) -> NodeSet {
+        let divergences = view.current.divergences
+        if divergences.isEmpty { return NodeSet() }
+        return NodeSet(
+            divergences.filter {
+                footprint.touches(database: $0.place.database, measurement: $0.place.measurement)
+            }.map(\.node))
+    }
+
+    /// For clients' reads, which carry the clients' credentials.
     func pool(for node: NodeIndex) -> NodePool { pools[Int(node.value)] }
+    /// For the gateway's own questions, which carry its own.
+    func questionPool(for node: NodeIndex) -> NodePool { questionPools[Int(node.value)] }
     func began(on node: NodeIndex) { outstanding[Int(node.value)] += 1 }
     func ended(on node: NodeIndex) { outstanding[Int(node.value)] -= 1 }
 }
@@ -98,10 +146,24 @@ package final class GatewayFigures: Sendable {
     package let refused = Counter()
     package let queries = Counter()
     package let mutations = Counter()
+    /// `CREATE DATABASE` of one that exists: answered without a record.
+    package let knownDatabases = Counter()
+    /// Questions to nodes whether a client may do something.
+    package let accessChecks = Counter()
     package let staleReads = Counter()
     package let failedReads = Counter()
     /// Bytes of request bodies in memory.
     package let bodyBytes = Atomic<Int>(0)
 
     package init() {}
+}
+
+extension NodeChoice {
+    /// Who can be asked, those that answer pings first.
+    fileprivate static func forQuestions(_ snapshot: ClusterSnapshot) -> (inSync: [NodeIndex], others: [NodeIndex]) {
+        let inSync = snapshot.readSet.sorted { snapshot[$0].missedPings < snapshot[$1].missedPings }
+        let others = snapshot.nodes.indices.map { NodeIndex($0) }
+            .filter { !snapshot.readSet.contains($0) && snapshot[$0].isUp }
+        return (inSync, others)
+    }
 }

@@ -1,5 +1,8 @@
 // What happens to a query: its parameters are read as a node reads them, its statements classified by the grammar, and
 // then either one node answers the whole, streamed through, or the steps of its plan run one after the other.
+//
+// Who may is for the nodes to say: reads carry the client's credential to the node that answers them; before anything
+// else happens, the gateway asks a node.
 
 import Cluster
 import CommitLog
@@ -13,6 +16,8 @@ import Replication
 final class QueryEndpoint: Endpoint, ReadSink {
     private enum State {
         case receiving
+        /// A node is being asked whether the client may.
+        case asking
         case reading(ReadExecution)
         case stepping(StepExecution)
         case done
@@ -25,6 +30,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private var formIsTooLarge = false
     private var isCounted = false
     private var answerHasBody = true
+    /// A read that lists databases: its answer is kept until it is whole, and the gateway's own database taken out.
+    private var listed: ListedRead?
 
     init(exchange: Exchange, context: LoopContext) {
         self.exchange = exchange
@@ -51,8 +58,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
             contentType: exchange.head.headers.first(name: "Content-Type"), body: Array(form.readableBytesView)
         )
         form = ByteBuffer()
+        let request = ClientQuery(head: exchange.head, parameters: parameters)
         guard let text = parameters.statements else {
-            return answer(.error(400, "missing required parameter \"q\""))
+            return refuse(request, .error(400, "missing required parameter \"q\""))
         }
         guard context.queriesUnderWay < context.settings.limits.concurrentQueries else {
             context.figures.refused.add(1)
@@ -60,28 +68,60 @@ final class QueryEndpoint: Endpoint, ReadSink {
         }
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
-            plan = try QueryPlan(text: text, hasParameters: parameters["params"]?.isEmpty == false)
+            plan = try QueryPlan(
+                text: text, hasParameters: parameters["params"]?.isEmpty == false, context: request.context
+            )
         } catch {
-            return answer(.error(error.status, error.message))
+            return refuse(request, .error(error.status, error.message))
         }
         context.queryBegan()
         isCounted = true
         context.figures.queries.add(1)
-        let request = ClientQuery(head: exchange.head, parameters: parameters)
-        if plan.isOneRead {
-            let read = ReadExecution(
-                request: request.whole, targets: context, settings: context.settings.read, turn: context.nextTurn(),
-                eventLoop: context.eventLoop, logger: context.logger, sink: self
-            )
-            state = .reading(read)
-            read.start()
-        } else {
-            let steps = StepExecution(plan: plan, request: request, context: context) { [weak self] in
-                self?.answer($0)
-            }
-            state = .stepping(steps)
-            steps.start()
+        plan.isOneRead ? read(plan, request) : authorize(plan, request)
+    }
+
+    /// The answer to a request that is wrong in itself.
+    private func refuse(_ request: ClientQuery, _ response: Response) {
+        state = .asking
+        let known = context.admission.user(request.credential, or: response) { [weak self] in self?.answer($0) }
+        if let known { answer(known) }
+    }
+
+    private func answer(_ admission: Admission) {
+        if case .asking = state, case .refused(let response) = admission { answer(response) }
+    }
+
+    private func read(_ plan: QueryPlan, _ request: ClientQuery) {
+        var node = request.whole
+        if case .read(_, _, let listings)? = plan.steps.first, !listings.isEmpty {
+            let listed = ListedRead(listings: listings, isPretty: request.parameters.isPretty)
+            self.listed = listed
+            node = request.plain
         }
+        let read = ReadExecution(
+            request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context, settings: context.settings.read, turn: context.nextTurn(),
+            eventLoop: context.eventLoop, logger: context.logger, sink: self
+        )
+        state = .reading(read)
+        read.start()
+    }
+
+    /// Nothing of a request runs before all of it is allowed (I6).
+    private func authorize(_ plan: QueryPlan, _ request: ClientQuery) {
+        guard let access = context.access else { return step(plan, request) }
+        state = .asking
+        StatementAccess(plan.statements, request.context, request.credential, access) { [weak self] refusal in
+            guard let self, case .asking = state else { return }
+            if let refusal { answer(refusal) } else { step(plan, request) }
+        }.start()
+    }
+
+    private func step(_ plan: QueryPlan, _ request: ClientQuery) {
+        let steps = StepExecution(plan: plan, request: request, context: context) { [weak self] in
+            self?.answer($0)
+        }
+        state = .stepping(steps)
+        steps.start()
     }
 
     // MARK: The answer of one node, streamed through
@@ -92,6 +132,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
             passed.append((name, value))
         }
         if headers.contains(name: "X-Sluice-Stale") { context.figures.staleReads.add(1) }
+        if let listed { return listed.begin(status, passed) }
         answerHasBody = status != 204 && status != 304
         if answerHasBody {
             exchange.startStreaming(status: status, headers: passed)
@@ -106,12 +147,18 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     func readBody(_ bytes: ByteBuffer) {
         guard case .reading(let read) = state else { return }
+        if let listed {
+            guard !listed.take(bytes, limit: context.settings.limits.mixedAnswerBytes) else { return }
+            read.cancel()
+            return answer(.error(500, "the answer is too large to take the gateway's own database out of a list in it"))
+        }
         exchange.writeBody(bytes)
         if !exchange.isWritable { read.pauseReading() }
     }
 
     func readEnded() {
         guard case .reading = state else { return }
+        if let listed { return answer(listed.response) }
         end()
         exchange.finish()
     }
@@ -125,6 +172,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         guard case .reading = state else { return }
         context.figures.failedReads.add(1)
         context.logger.warning("a node failed in the middle of an answer", metadata: ["reason": "\(reason)"])
+        if listed != nil { return answer(.unavailable("a node failed: \(reason)", retryAfter: 1)) }
         end()
         exchange.abort()
     }
@@ -149,7 +197,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         switch state {
         case .reading(let read): read.cancel()
         case .stepping(let steps): steps.cancel()
-        case .receiving, .done: break
+        case .receiving, .asking, .done: break
         }
         end()
     }
@@ -173,11 +221,15 @@ final class QueryEndpoint: Endpoint, ReadSink {
 /// exactly what was classified.
 struct ClientQuery {
     let parameters: RequestParameters
+    let credential: ClientCredential
+    let context: StatementContext
     private let headers: [(String, String)]
     private let credentials: [String]
 
     init(head: RequestHead, parameters: RequestParameters) {
         self.parameters = parameters
+        credential = ClientCredential(head: head, parameters: parameters)
+        context = StatementContext(database: parameters["db"] ?? "", parameters: parameters.bytes("params") ?? [])
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
@@ -202,6 +254,14 @@ struct ClientQuery {
         )
     }
 
+    /// Everything, for an answer that is taken apart: not compressed, without line breaks inside.
+    var plain: NodeRequest {
+        NodeRequest(
+            method: .POST, target: target(isPretty: false), headers: headers.filter { $0.0 != "Accept-Encoding" },
+            body: [ByteBuffer(bytes: parameters.encodedForm())]
+        )
+    }
+
     /// A part of the statements, as plain JSON that can be put together with other parts.
     func part(_ text: [UInt8]) -> NodeRequest {
         let form = parameters.encodedForm(replacing: ["q": text, "chunked": nil, "chunk_size": nil, "async": nil])
@@ -209,6 +269,44 @@ struct ClientQuery {
             method: .POST, target: target(isPretty: false),
             headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) },
             body: [ByteBuffer(bytes: form)]
+        )
+    }
+}
+
+/// An answer with a list of databases in it, until it is whole.
+private final class ListedRead {
+    private let listings: [Int: HiddenRows.Listing]
+    private let isPretty: Bool
+    private var status = 0
+    private var headers: [(String, String)] = []
+    private var body: [UInt8] = []
+
+    init(listings: [Int: HiddenRows.Listing], isPretty: Bool) {
+        self.listings = listings
+        self.isPretty = isPretty
+    }
+
+    func begin(_ status: Int, _ headers: [(String, String)]) {
+        self.status = status
+        self.headers = headers
+    }
+
+    /// False: it is more than the limit.
+    func take(_ bytes: ByteBuffer, limit: Int) -> Bool {
+        guard body.count + bytes.readableBytes <= limit else { return false }
+        body += bytes.readableBytesView
+        return true
+    }
+
+    var response: Response {
+        let contentType = headers.first { $0.0.lowercased() == "content-type" }?.1
+        if status == 200 {
+            body = HiddenRows.removed(
+                from: body, contentType: contentType ?? "", listings: listings, isPretty: isPretty)
+        }
+        return Response(
+            status: status, contentType: contentType, headers: headers.filter { $0.0.lowercased() != "content-type" },
+            body: ByteBuffer(bytes: body)
         )
     }
 }

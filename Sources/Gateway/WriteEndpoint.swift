@@ -1,7 +1,8 @@
 // What happens to a write, from its first byte to its answer:
 //
-//   receive (inflate, scan, bounded) --> append --> durable --> acked --> answer
+//   admit --> receive (inflate, scan, bounded) --> append --> durable --> acked --> answer
 //
+// Who may and whether there is such a database is settled before the body is read and before anything is logged.
 // Bad lines are cut out and reported as InfluxDB reports them, lines without a time get the request's (S8), and
 // nothing is answered 2xx before it is durable (L8).
 
@@ -15,8 +16,12 @@ import Synchronization
 
 final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private enum State {
+        /// A node is being asked whether the write may go on; at most one read's worth of body is here.
+        case admitting
         case receiving
         case working
+        /// The body is scanned, and a node is being asked about its retention policy.
+        case verifying
         case appending
         case waiting
         case done
@@ -33,7 +38,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private var receivedBytes = 0
     /// Bytes of this request in `figures.bodyBytes`.
     private var accounted = 0
-    private var state = State.receiving
+    private var state = State.admitting
     private var level = AckLevel.insync
     private var isComplete = false
 
@@ -54,8 +59,33 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         context.figures.writes.add(1)
     }
 
-    /// An answer that can be given from the head alone.
-    func refuseFromHead() -> Bool {
+    // MARK: Admitting
+
+    /// False: the answer could be given from the head alone.
+    func start(_ credential: @autoclosure () -> ClientCredential) -> Bool {
+        let admission = context.admission.admit(to: target.database, credential()) { [weak self] in self?.admitted($0) }
+        switch admission {
+        case .admitted?:
+            state = .receiving
+            return !refuseFromHead()
+        case .refused(let response)?:
+            answer(response)
+            return false
+        case nil:
+            exchange.pauseReading()
+            return true
+        }
+    }
+
+    private func admitted(_ admission: Admission) {
+        guard state == .admitting else { return }
+        if case .refused(let response) = admission { return answer(response) }
+        guard !refuseFromHead() else { return }
+        state = .working
+        work()
+    }
+
+    private func refuseFromHead() -> Bool {
         if let length = exchange.head.contentLength, length > context.settings.limits.bodyBytes {
             answer(.bodyTooLarge)
             return true
@@ -67,7 +97,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
 
     func body(_ bytes: ByteBuffer) {
         // Also while at work: what was read before reading was paused still arrives.
-        guard state == .receiving || state == .working else { return }
+        guard state == .receiving || state == .working || state == .admitting else { return }
         receivedBytes += bytes.readableBytes
         guard receivedBytes <= context.settings.limits.bodyBytes else { return answer(.bodyTooLarge) }
         if inflater == nil {
@@ -79,7 +109,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     }
 
     func bodyEnd() {
-        guard state == .receiving || state == .working else { return }
+        guard state == .receiving || state == .working || state == .admitting else { return }
         isComplete = true
         if state == .receiving { work() }
     }
@@ -154,9 +184,25 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         } catch {
             return answer(.error(error.status, error.message))
         }
-        guard result.lines > 0 else {
-            return answer(result.badLines == 0 ? .noContent : .error(400, bytes: result.failureMessageBytes))
+        if result.lines == 0, result.badLines > 0 { return answer(.error(400, bytes: result.failureMessageBytes)) }
+        let admission = context.admission.admit(
+            to: target.database, retentionPolicy: target.retentionPolicy
+        ) { [weak self] in self?.verified($0) }
+        state = .verifying
+        if let admission { verified(admission) }
+    }
+
+    private func verified(_ admission: Admission) {
+        guard state == .verifying else { return }
+        switch admission {
+        case .admitted: log()
+        case .refused(let response): answer(response)
         }
+    }
+
+    private func log() {
+        let result = scanner.result
+        guard result.lines > 0 else { return answer(.noContent) }
         if let reason = unreachable() { return unavailable(reason) }
         let head = PointsRecord.Head(
             database: target.database, retentionPolicy: target.retentionPolicy,

@@ -164,6 +164,7 @@ final class NodeConnection: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        let isLost = !isClosing
         isClosing = true
         isReusable = false
         if isResponseComplete {
@@ -176,6 +177,7 @@ final class NodeConnection: ChannelDuplexHandler {
         let pool = self.pool
         self.pool = nil
         pool?.closed(self)
+        if isLost { pool?.onConnectionLost?() }
     }
 
     // MARK: Ends

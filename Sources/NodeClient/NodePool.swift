@@ -10,6 +10,10 @@ package final class NodePool {
     package let eventLoop: any EventLoop
     package let address: NodeAddress
     package let limits: NodePoolLimits
+    /// Called when an established connection, idle or not, ends without our doing: the node's process may have ended.
+    package var onConnectionLost: (() -> Void)?
+    /// The `Authorization` of requests that bring none of their own.
+    private let authorization: Secret?
 
     private var state: NodePoolState
     private var waiting: [NodePoolState.ExchangeID: NodeExchange] = [:]
@@ -20,10 +24,15 @@ package final class NodePool {
     /// Reused for request heads: written and flushed at once, it is usually free again for the next one.
     private var headBuffer = ByteBuffer()
 
-    package init(eventLoop: any EventLoop, address: NodeAddress, limits: NodePoolLimits = NodePoolLimits()) {
+    /// - Parameter credential: put on each request that has no `Authorization` header; nil: requests go as they are.
+    package init(
+        eventLoop: any EventLoop, address: NodeAddress, limits: NodePoolLimits = NodePoolLimits(),
+        credential: ServiceCredential? = nil
+    ) {
         self.eventLoop = eventLoop
         self.address = address
         self.limits = limits
+        authorization = credential?.authorization
         self.state = NodePoolState(limits: limits)
     }
 
@@ -101,7 +110,7 @@ package final class NodePool {
     /// Hands out the rendered head of a request.
     func renderHead(of request: NodeRequest) -> ByteBuffer {
         headBuffer.clear(minimumCapacity: 512)
-        request.writeHead(to: address, into: &headBuffer)
+        request.writeHead(to: address, authorization: authorization, into: &headBuffer)
         return headBuffer
     }
 

@@ -16,7 +16,8 @@ extension NodeRequest {
         }
     }
 
-    func writeHead(to address: NodeAddress, into buffer: inout ByteBuffer) {
+    /// - Parameter authorization: for a request that has none of its own.
+    func writeHead(to address: NodeAddress, authorization: Secret? = nil, into buffer: inout ByteBuffer) {
         buffer.writeString(method.rawValue)
         buffer.writeInteger(UInt8(ascii: " "))
         if !address.basePath.isEmpty {
@@ -27,8 +28,10 @@ extension NodeRequest {
         buffer.writeString(address.authority)
         buffer.writeStaticString("\r\n")
         var hasUserAgent = false
+        var hasAuthorization = false
         for (name, value) in headers {
             hasUserAgent = hasUserAgent || (name.utf8.count == 10 && name.lowercased() == "user-agent")
+            hasAuthorization = hasAuthorization || (name.utf8.count == 13 && name.lowercased() == "authorization")
             buffer.writeString(name)
             buffer.writeStaticString(": ")
             buffer.writeString(value)
@@ -36,6 +39,11 @@ extension NodeRequest {
         }
         if !hasUserAgent {
             buffer.writeStaticString("User-Agent: sluice\r\n")
+        }
+        if let authorization, !hasAuthorization {
+            buffer.writeStaticString("Authorization: ")
+            buffer.writeString(authorization.reveal())
+            buffer.writeStaticString("\r\n")
         }
         if needsContentLength {
             buffer.writeStaticString("Content-Length: ")

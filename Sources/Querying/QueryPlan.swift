@@ -5,14 +5,16 @@ import InfluxQL
 
 package struct QueryPlan: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
-        /// `statements` of them, as one text.
-        case read(text: [UInt8], statements: Int)
+        /// `statements` of them, as one text. In `listings`, by number: those that list databases.
+        case read(text: [UInt8], statements: Int, listings: [Int: HiddenRows.Listing] = [:])
         case mutation(Statement)
+        /// No node is asked.
+        case known(KnownResult)
 
         package var statements: Int {
             switch self {
-            case .read(_, let count): count
-            case .mutation: 1
+            case .read(_, let count, _): count
+            case .mutation, .known: 1
             }
         }
     }
@@ -24,28 +26,41 @@ package struct QueryPlan: Equatable, Sendable {
     }
 
     package let steps: [Step]
+    /// All of them, in order.
+    package let statements: [Statement]
 
     /// - Parameters:
     ///   - text: the request's `q`.
+    ///   - context: its `db` and `params`.
     ///   - hasParameters: the request has values for bound parameters; without them a text that uses one is refused
     ///     as a whole, as a node refuses it.
-    package init(text: [UInt8], hasParameters: Bool = false) throws(Problem) {
+    package init(
+        text: [UInt8], hasParameters: Bool = false, context: StatementContext = StatementContext()
+    ) throws(Problem) {
         let statements: [Statement]
         switch Parsed(utf8: text, hasParameters: hasParameters) {
         case .unrecognised(let failure): throw Problem(status: 400, message: failure.message)
         case .statements(let parsed): statements = parsed
         }
         var steps: [Step] = []
+        self.statements = statements
         for statement in statements {
+            if let known = HiddenDatabase.answer(to: statement, context) {
+                steps.append(.known(known))
+                continue
+            }
             switch statement.kind.effect {
             case .read:
                 let bytes = Array(statement.bytes)
-                if case .read(let before, let count) = steps.last {
+                let listing = HiddenRows.Listing(statement.kind)
+                if case .read(let before, let count, var listings) = steps.last {
+                    listings[count] = listing
                     steps[steps.count - 1] = .read(
-                        text: before + [UInt8(ascii: ";"), UInt8(ascii: "\n")] + bytes, statements: count + 1
+                        text: before + [UInt8(ascii: ";"), UInt8(ascii: "\n")] + bytes, statements: count + 1,
+                        listings: listings
                     )
                 } else {
-                    steps.append(.read(text: bytes, statements: 1))
+                    steps.append(.read(text: bytes, statements: 1, listings: listing.map { [0: $0] } ?? [:]))
                 }
             case .mutation:
                 if statement.callsParameter {
@@ -66,6 +81,9 @@ package struct QueryPlan: Equatable, Sendable {
         // Semicolons and comments only: a node says what that is.
         self.steps = steps.isEmpty ? [.read(text: text, statements: 0)] : steps
     }
+
+    /// What its reads touch, and its changes too.
+    package func footprint(database: String) -> ReadFootprint { ReadFootprint(statements, database: database) }
 
     /// Whether one node can answer the whole request by itself.
     package var isOneRead: Bool {

@@ -28,7 +28,8 @@ package protocol ReadSink: AnyObject {
 package protocol ReadTargets: AnyObject {
     /// The nodes that may be read now.
     var readable: ReadableNodes { get }
-    /// Calls back once, when the set of readable nodes may have changed.
+    /// The nodes that hold some of what a read touches otherwise than others do.
+    func diverged(_ footprint: ReadFootprint) -> NodeSet
     func pool(for node: NodeIndex) -> NodePool
     func began(on node: NodeIndex)
     func ended(on node: NodeIndex)
@@ -73,6 +74,7 @@ package final class ReadExecution {
     }
 
     private let request: NodeRequest
+    private let footprint: ReadFootprint
     private let targets: any ReadTargets
     private let settings: Settings
     private let eventLoop: any EventLoop
@@ -94,10 +96,11 @@ package final class ReadExecution {
 
     /// - Parameter turn: any number that grows from read to read.
     package init(
-        request: NodeRequest, targets: any ReadTargets, settings: Settings, turn: Int, eventLoop: any EventLoop,
+        request: NodeRequest, footprint: ReadFootprint, targets: any ReadTargets, settings: Settings, turn: Int, eventLoop: any EventLoop,
         logger: Logger, sink: any ReadSink
     ) {
         self.request = request
+        self.footprint = footprint
         self.targets = targets
         self.settings = settings
         self.turn = turn
@@ -124,10 +127,16 @@ package final class ReadExecution {
     private func choose(since: NIODeadline) {
         guard attempts < NodeSet.capacity else { return refuse("every node failed: \(lastFailure)") }
         let readable = targets.readable
-        let candidates = readable.inSync.filter { !tried.contains($0.node) }
+        let diverged = targets.diverged(footprint)
+        let candidates = readable.inSync.filter { !tried.contains($0.node) && !diverged.contains($0.node) }
         if let node = NodeChoice.best(of: candidates, turn: turn) {
             staleness = nil
             return attempt(node)
+        }
+        if !readable.inSync.isEmpty, readable.inSync.allSatisfy({ diverged.contains($0.node) }) {
+            return refuse(
+                "what is read here differs between nodes, and no node in sync is known to hold it rightly: "
+                    + "see sluice status")
         }
         if !readable.inSync.isEmpty {
             // All in-sync nodes failed this read; what they said is the answer.
@@ -136,7 +145,9 @@ package final class ReadExecution {
         let bound = readable.isStarting ? settings.waitForSyncAtStart : settings.waitForSync
         let mayWait = readable.anyUp || readable.isStarting
         if mayWait, NIODeadline.now() - since < bound { return lookAgain(since: since) }
-        if settings.allowStale, let (node, age) = readable.stale.first(where: { !tried.contains($0.node) }) {
+        if settings.allowStale, let (node, age) = readable.stale.first(where: {
+            !tried.contains($0.node) && !diverged.contains($0.node)
+        }) {
             staleness = age
             logger.warning("a read is answered by a node that is not in sync", metadata: ["node": "\(node)"])
             return attempt(node)

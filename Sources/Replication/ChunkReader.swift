@@ -2,6 +2,7 @@
 
 import Cluster
 import CommitLog
+import LineProtocol
 import NIOCore
 
 /// Why a node cannot be fed any further; the text is for people.
@@ -112,8 +113,37 @@ struct ChunkReader {
                 )
             )
         case .refusal:
-            return .other(view.offset, bytes: size)
+            let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
+                try RefusalRecord(decoding: body)
+            }
+            return .refusal(view.offset, RefusalNotice(record), bytes: size)
         }
+    }
+}
+
+extension RefusalNotice {
+    init(_ record: RefusalRecord) {
+        target = record.target
+        node = record.node
+        refusedBy = record.refusedBy
+        database = record.database
+        ranges = record.ranges
+        measurements = record.measurements
+    }
+}
+
+extension RefusalRecord {
+    /// The measurements of the lines whose text is kept.
+    var measurements: Set<String> {
+        Set(
+            lines.map { line in
+                var text = line.text
+                return text.withUTF8 { utf8 in
+                    let bytes = UnsafeRawBufferPointer(utf8)
+                    let name = UnsafeRawBufferPointer(rebasing: bytes[MeasurementName.range(inLine: bytes)])
+                    return String(decoding: MeasurementName.unescape(name), as: UTF8.self)
+                }
+            })
     }
 }
 

@@ -1,5 +1,5 @@
-// Carries out what the sync set decides. It lives on one event loop (the control loop); replicators and loops talk to
-// it by hops, everybody reads its snapshot.
+// Carries out what the sync set and the court of refusals decide. It lives on one event loop (the control loop);
+// replicators and loops talk to it by hops, everybody reads its snapshot.
 
 import Cluster
 import CommitLog
@@ -21,54 +21,83 @@ package struct LoopMember: Sendable {
 }
 
 package final class ClusterControl: ReplicatorDelegate {
-    private struct State {
+    /// What lives on the control loop.
+    struct State {
         var sync: SyncSet
-        /// Queries must not be answered from below it: records under it may be applied a second time.
-        let horizon: Offset
+        var court = RefusalCourt()
+        /// By record, the reports that the court has heard and not decided on.
+        var reports: [Offset: [NodeIndex: RefusalReport]] = [:]
+        var nodes: [NodeControl]
+        var firstAttach = FirstAttach()
         var ticks: RepeatedTask?
+        var chores: RepeatedTask?
+        var outage = OutageBudget()
     }
 
     package let view: ClusterView
-    private let names: [String]
-    private let loops: [LoopMember]
-    private let log: CommitLog
-    private let control: any EventLoop
-    private let state: NIOLoopBoundBox<State>
-    private let logger: Logger
+    let names: [String]
+    let loops: [LoopMember]
+    let commitLog: CommitLog
+    let control: any EventLoop
+    let state: NIOLoopBoundBox<State>
+    let logger: Logger
+    let settings: Settings
+    let replicators = NIOLockedValueBox<[ReplicatorHandle]>([])
     private let ackSet = NIOLockedValueBox(NodeSet())
     private let versionObserver = NIOLockedValueBox<(@Sendable (String) -> Void)?>(nil)
+    /// Queries must not be answered from below it: records under it may be applied a second time.
+    let horizon: Offset
+
+    package struct Settings: Sendable {
+        package var sync = SyncSet.Settings()
+        /// After an open of the log, no more than this can have been sent to a node without its cursor having passed it.
+        package var replayBytes = 192 << 20
+        package var largestRefusalText = 64 << 10
+        /// How long the first attachment waits for nodes that have not answered yet.
+        package var firstAttachPatience: TimeAmount = .seconds(10)
+        /// The node's clock may differ from ours by this many nanoseconds before it is worth a warning.
+        package var clockSkew: Int64 = 200_000_000
+
+        package init() {}
+    }
 
     /// - Parameters:
     ///   - nodes: name, url and zone of each node, in configuration order.
-    ///   - cursors: where each node's backlog begins; nil: the log does not hold it.
     ///   - loops: the first one becomes the control loop.
     package init(
-        nodes: [ClusterSnapshot.Node], cursors: [Offset?], log: CommitLog, loops: [LoopMember],
-        settings: SyncSet.Settings, logger: Logger
+        nodes: [ClusterSnapshot.Node], log: CommitLog, loops: [LoopMember], settings: Settings, logger: Logger
     ) {
-        precondition(!loops.isEmpty && nodes.count == cursors.count)
-        let sync = SyncSet(cursors: cursors, settings: settings)
+        precondition(!loops.isEmpty)
         names = nodes.map(\.name)
         self.loops = loops
-        self.log = log
         self.logger = logger
+        self.settings = settings
+        commitLog = log
         control = loops[0].eventLoop
+        horizon = log.durableEnd
         var snapshot = ClusterSnapshot(nodes: nodes)
-        for index in nodes.indices {
-            snapshot.nodes[index].state = sync.members[index].state
-            snapshot.nodes[index].cursor = sync.members[index].cursor
-        }
         snapshot.durableEnd = log.durableEnd
         view = ClusterView(snapshot)
+        let memories = nodes.map { NodeMemory(decoding: log.note(NodeMemory.noteName($0.name)) ?? []) }
         state = NIOLoopBoundBox.makeBoxSendingValue(
-            State(sync: sync, horizon: log.durableEnd), eventLoop: control
+            State(
+                sync: SyncSet(nodes: nodes.count, settings: settings.sync),
+                nodes: memories.map { NodeControl(memory: $0) }
+            ), eventLoop: control
         )
     }
 
+    /// The replicators, by node; before `start`.
+    package func register(_ handles: [ReplicatorHandle]) { replicators.withLockedValue { $0 = handles } }
+
     package func start() {
         control.execute { [self] in
+            recall()
             state.value.ticks = control.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) {
                 [weak self] _ in self?.tick()
+            }
+            state.value.chores = control.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
+                [weak self] _ in self?.doChores()
             }
         }
     }
@@ -78,29 +107,41 @@ package final class ClusterControl: ReplicatorDelegate {
         versionObserver.withLockedValue { $0 = handler }
     }
 
-    package func stop() { control.execute { [self] in state.value.ticks?.cancel() } }
+    package func stop() {
+        control.execute { [self] in
+            state.value.ticks?.cancel()
+            state.value.chores?.cancel()
+        }
+    }
+
+    // MARK: Time
 
     private func tick() {
         let now = MonotonicClock.now
-        let end = log.durableEnd
+        let end = commitLog.durableEnd
         perform(state.value.sync.tick(now: now, durableEnd: end))
         let sync = state.value.sync
-        let horizon = state.value.horizon
+        let nodes = state.value.nodes
         view.update { snapshot in
             snapshot.durableEnd = end
-            snapshot.fallbacks = sync.fallbacks(notBelow: horizon)
+            snapshot.fallbacks = sync.fallbacks()
             for index in snapshot.nodes.indices {
                 let member = sync.members[index]
-                snapshot.nodes[index].isUp = member.isUp
+                let node = NodeIndex(index)
+                snapshot.nodes[index].isUp = member.isUp && !nodes[index].isDrill
                 snapshot.nodes[index].missedPings = member.missedPings
                 snapshot.nodes[index].state = member.state
                 snapshot.nodes[index].cursor = member.cursor
-                snapshot.nodes[index].backlogAge = sync.backlogAge(NodeIndex(index), now: now)
+                snapshot.nodes[index].backlogAge = sync.backlogAge(node, now: now)
+                snapshot.nodes[index].obstacle = sync.obstacle(node) ?? ""
+                snapshot.nodes[index].budgetLeft = sync.budgetLeft(node)
             }
         }
     }
 
-    private func perform(_ actions: [SyncSet.Action]) {
+    // MARK: The sync set
+
+    func perform(_ actions: [SyncSet.Action]) {
         for action in actions {
             switch action {
             case .publish(let readSet):
@@ -129,14 +170,15 @@ package final class ClusterControl: ReplicatorDelegate {
         view.update { $0.ackSet = set }
         let told = loops.map { loop in loop.eventLoop.submit { loop.acks.value.setAckSet(set) } }
         EventLoopFuture.andAllComplete(told, on: control).whenComplete { [self] _ in
-            perform(state.value.sync.confirmed(announcement: announcement, durableEnd: log.durableEnd))
+            perform(state.value.sync.confirmed(announcement: announcement, durableEnd: commitLog.durableEnd))
         }
+        perform(state.value.court.setAckSet(set))
     }
 
-    private func name(_ node: NodeIndex) -> String { names[Int(node.value)] }
+    func name(_ node: NodeIndex) -> String { names[Int(node.value)] }
 
     /// Runs on the control loop, now if this is it.
-    private func onControl(_ body: @escaping @Sendable () -> Void) {
+    func onControl(_ body: @escaping @Sendable () -> Void) {
         if control.inEventLoop { body() } else { control.execute(body) }
     }
 
@@ -146,7 +188,16 @@ package final class ClusterControl: ReplicatorDelegate {
         }
     }
 
-    // MARK: What replicators tell
+    func onReplicator(_ node: NodeIndex, _ body: @escaping @Sendable (NodeReplicator) -> Void) {
+        let handle = replicators.withLockedValue { $0[Int(node.value)] }
+        if handle.eventLoop.inEventLoop {
+            body(handle.replicator.value)
+        } else {
+            handle.eventLoop.execute { body(handle.replicator.value) }
+        }
+    }
+
+    // MARK: ReplicatorDelegate: records
 
     package func applied(_ node: NodeIndex, lane database: String, through offset: Offset) {
         onEveryLoop { $0.acks.value.applied(node, lane: database, through: offset) }
@@ -160,9 +211,11 @@ package final class ClusterControl: ReplicatorDelegate {
         onEveryLoop { $0.acks.value.answered(node, offset: offset, answer) }
     }
 
-    package func progressed(_ node: NodeIndex, cursor: Offset) {
-        log.setCursor(name(node), to: cursor)
-        onControl { [self] in perform(state.value.sync.progressed(node, cursor: cursor)) }
+    package func progressed(_ node: NodeIndex, cursor: Offset, attachment: Int) {
+        commitLog.setCursor(name(node), to: cursor)
+        onControl { [self] in
+            perform(state.value.sync.progressed(node, cursor: cursor, attachment: attachment))
+        }
     }
 
     package func deliveryFailed(_ node: NodeIndex, reason: String) {
@@ -191,24 +244,38 @@ package final class ClusterControl: ReplicatorDelegate {
         }
     }
 
-    package func needsCopy(_ node: NodeIndex, reason: String) {
+    package func contactLost(_ node: NodeIndex, reason: String) {
         onControl { [self] in
-            logger.error(
-                "a node needs a copy: the log cannot bring it up to date",
-                metadata: ["node": "\(name(node))", "reason": "\(reason)"]
-            )
             view.update { $0.nodes[Int(node.value)].trouble = reason }
-            perform(state.value.sync.needsCopy(node, reason: reason))
+            perform(state.value.sync.unsettled(node, reason: reason))
         }
     }
 
-    package func isWaitedFor(_ node: NodeIndex) -> Bool { ackSet.withLockedValue { $0.contains(node) } }
+    package func settled(_ node: NodeIndex) {
+        onControl { [self] in perform(state.value.sync.settled(node)) }
+    }
 
-    /// Appends by the loop on which it is called, which must be one of the gateway's.
-    package func record(_ refusal: RefusalRecord, whenDurable: @escaping (Bool) -> Void) {
-        guard let loop = loops.first(where: { $0.eventLoop.inEventLoop }) else {
-            preconditionFailure("refusals are recorded from an event loop of the gateway")
+    package func waits(_ node: NodeIndex, reason: String) {
+        onControl { [self] in
+            guard view.current.nodes[Int(node.value)].trouble != reason else { return }
+            view.update { $0.nodes[Int(node.value)].trouble = reason }
+            logger.warning("a node cannot be fed yet", metadata: ["node": "\(name(node))", "reason": "\(reason)"])
         }
-        loop.log.value.append(refusal, whenDurable: whenDurable)
+    }
+
+    package var durableEnd: Offset { commitLog.durableEnd }
+    package var log: (id: String, epoch: UInt64) { ("\(commitLog.id)", commitLog.epoch) }
+    package func durableCursor(_ node: NodeIndex) -> Offset? { commitLog.durableCursors[name(node)] }
+    package func isWaitedFor(_ node: NodeIndex) -> Bool { ackSet.withLockedValue { $0.contains(node) } }
+}
+
+/// A replicator and where it lives.
+package struct ReplicatorHandle: Sendable {
+    package let eventLoop: any EventLoop
+    package let replicator: NIOLoopBound<NodeReplicator>
+
+    package init(eventLoop: any EventLoop, replicator: NodeReplicator) {
+        self.eventLoop = eventLoop
+        self.replicator = NIOLoopBound(replicator, eventLoop: eventLoop)
     }
 }

@@ -19,6 +19,12 @@ package struct ClusterSnapshot: Sendable {
         package var version = ""
         /// The last reason why it was not in sync or not reachable; empty when there is none.
         package var trouble = ""
+        /// Why it is not in sync; empty when it is, or only has a backlog.
+        package var obstacle = ""
+        /// What is left of its delay budget, 0 to 1.
+        package var budgetLeft = 1.0
+        /// What a person should look at, though nothing is wrong now.
+        package var warnings: [String] = []
 
         package init(name: String, url: String, zone: String) {
             self.name = name
@@ -34,10 +40,21 @@ package struct ClusterSnapshot: Sendable {
     package var fallbacks: [NodeIndex] = []
     package var durableEnd = Offset(rawValue: 0)
 
+    /// What must not be read on some node.
+    package var divergences: [Divergence] = []
+    /// How long the log can take records at the present rate, in seconds; nil: there is no load.
+    package var outageBudget: Double?
+
     package subscript(node: NodeIndex) -> Node { nodes[Int(node.value)] }
 
     /// Nodes that are known to answer pings.
     package var upCount: Int { nodes.count { $0.isUp } }
+}
+
+/// A measurement that is not read on a node, because it took, or refused, what others did not.
+package struct Divergence: Hashable, Sendable {
+    package let node: NodeIndex
+    package let place: DivergedMeasurement
 }
 
 /// The current snapshot. Reading takes an uncontended lock for as long as it takes to copy the value.

@@ -25,14 +25,14 @@ package final class RecordPayload: Sendable {
 /// A record as the replicators need it.
 package enum FeedRecord: Sendable {
     case item(NodeLanes.Item)
-    /// Nothing that a node applies.
-    case other(Offset, bytes: Int)
+    /// Nothing that a node applies; it may speak of what it applies.
+    case refusal(Offset, RefusalNotice, bytes: Int)
 
     /// Bytes that it takes in memory.
     var bytes: Int {
         switch self {
         case .item(let item): item.bytes
-        case .other(_, let bytes): bytes
+        case .refusal(_, _, let bytes): bytes
         }
     }
 }
@@ -99,6 +99,9 @@ package final class LogFeed: Sendable {
         }
         wake()
     }
+
+    /// Nothing more is delivered to the node, but for what is under way.
+    package func unsubscribe(_ node: NodeIndex) { state.withLockedValue { $0.subscriptions[node] = nil } }
 
     /// The replicator has applied, and forgotten, this many bytes.
     package func grant(_ node: NodeIndex, bytes: Int) {

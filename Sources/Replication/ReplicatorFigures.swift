@@ -21,6 +21,8 @@ package final class ReplicatorFigures: Sendable {
     package let refusedMutations = Counter()
     /// Answers that said some points are beyond their retention policy.
     package let expired = Counter()
+    /// Waits for a database's shards before something was sent again.
+    package let settlings = Counter()
     /// Deliveries that failed and were put back.
     package let failures = Counter()
 

@@ -21,7 +21,8 @@ struct CheckCommand: AsyncParsableCommand {
                 table.add([setting.key, setting.render(configuration), origin.description])
             }
             for node in configuration.nodes {
-                table.add(["node \(node.name)", node.url, (loaded.origins["nodes"] ?? .builtIn).description])
+                let user = node.credential.map { " as user \($0.username)" } ?? ""
+                table.add(["node \(node.name)", node.url + user, (loaded.origins["nodes"] ?? .builtIn).description])
             }
             Terminal.show(table.lines().joined(separator: "\n") + "\n\n")
         }

@@ -5,7 +5,7 @@ import Operations
 struct DeadLettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "deadletters", abstract: "Lines that the nodes refused, with their reasons.",
-        subcommands: [List.self, Show.self])
+        subcommands: [List.self, Show.self, RetryDeadLettersCommand.self, PurgeDeadLettersCommand.self])
 
     struct Source: ParsableArguments {
         @OptionGroup var admin: AdminOptions
@@ -15,54 +15,66 @@ struct DeadLettersCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The newest dead letters.")
+        static let configuration = CommandConfiguration(
+            abstract: "What was refused, by database, measurement and reason; or single lines.",
+            discussion: """
+                KEPT lines can be shown, retried and purged; REFUSED counts all, also those beyond limits.dead_letters.
+                """)
 
         @OptionGroup var source: Source
 
         @Option(help: "Only those of one database.")
         var db: String?
 
+        @Option(help: "Only those of one measurement.")
+        var measurement: String?
+
+        @Option(help: "Only those whose reason has this text in it.")
+        var reason: String?
+
         @Option(help: "How many at most.")
         var limit = 100
 
-        @Flag(help: "Print JSON.")
+        @Flag(help: "Single lines, the newest first.")
+        var lines = false
+
+        @Flag(help: "Print JSON; keys are only ever added.")
         var json = false
 
         func validate() throws {
             guard (1...10_000).contains(limit) else { throw ValidationError("--limit is a number from 1 to 10000") }
         }
 
+        private var selection: DeadLetterSelection {
+            DeadLetterSelection(database: db, measurement: measurement, reason: reason)
+        }
+
         func run() async throws {
             try await Terminal.run {
-                let found = try await letters()
-                if json {
-                    Terminal.show(String(decoding: try AdminJSON.encode(found, pretty: true), as: UTF8.self) + "\n")
-                    return
+                if lines {
+                    let found = try await letters()
+                    try json ? Terminal.show(json: found) : Terminal.show(DeadLetterText.render(found))
+                } else {
+                    let found = try await reasons()
+                    try json ? Terminal.show(json: found) : Terminal.show(DeadLetterText.render(found))
                 }
-                guard !found.deadLetters.isEmpty else {
-                    Terminal.show("No dead letters.\n")
-                    return
-                }
-                var table = TextTable(columns: [">ID", "TIME", "NODE", "DATABASE", "MEASUREMENT", "REASON"])
-                for letter in found.deadLetters {
-                    table.add([
-                        String(letter.id), letter.time, letter.node.isEmpty ? "all" : letter.node, letter.database,
-                        letter.measurement, letter.reason,
-                    ])
-                }
-                Terminal.show(table.lines().joined(separator: "\n") + "\n")
-                Terminal.show(
-                    "\n\(StatusText.grouped(UInt64(found.total))) lines were refused in all; sluice deadletters show ID prints one.\n"
-                )
             }
         }
 
         private func letters() async throws -> DeadLetterList {
             guard let folder = source.dataDir else {
-                return try await source.admin.client.deadLetters(database: db, limit: limit)
+                return try await source.admin.client.deadLetters(selection, limit: limit)
             }
             let index = try DeadLetterIndex(readingFrom: folder)
-            return DeadLetterList(total: index.total, deadLetters: try await index.list(database: db, limit: limit))
+            return DeadLetterList(total: index.total, deadLetters: try await index.list(selection, limit: limit))
+        }
+
+        private func reasons() async throws -> DeadLetterSummary {
+            guard let folder = source.dataDir else {
+                return try await source.admin.client.deadLetterReasons(selection, limit: limit)
+            }
+            let index = try DeadLetterIndex(readingFrom: folder)
+            return DeadLetterSummary(total: index.total, reasons: try await index.reasons(selection, limit: limit))
         }
     }
 
@@ -71,37 +83,23 @@ struct DeadLettersCommand: AsyncParsableCommand {
 
         @OptionGroup var source: Source
 
-        @Argument(help: "Its id, as in the list.")
+        @Argument(help: "Its id, as in sluice deadletters list --lines.")
         var id: Int64
 
-        @Flag(help: "Print JSON.")
+        @Flag(help: "Print JSON; keys are only ever added.")
         var json = false
 
         func run() async throws {
             try await Terminal.run {
                 let letter = try await letter()
-                if json {
-                    Terminal.show(String(decoding: try AdminJSON.encode(letter, pretty: true), as: UTF8.self) + "\n")
-                    return
-                }
-                Terminal.show(
-                    """
-                    refused   \(letter.time)
-                    by node   \(letter.node.isEmpty ? "all" : letter.node)
-                    database  \(letter.database)
-                    record    \(letter.offset), line \(letter.lineNumber)
-                    reason    \(letter.reason)
-
-                    \(letter.line)
-
-                    """)
+                try json ? Terminal.show(json: letter) : Terminal.show(DeadLetterText.render(letter))
             }
         }
 
         private func letter() async throws -> DeadLetter {
             guard let folder = source.dataDir else { return try await source.admin.client.deadLetter(id: id) }
             guard let letter = try await DeadLetterIndex(readingFrom: folder).letter(id: id) else {
-                throw ServingError("there is no dead letter \(id)", advice: "see sluice deadletters list")
+                throw ServingError("there is no dead letter \(id)", advice: "see sluice deadletters list --lines")
             }
             return letter
         }

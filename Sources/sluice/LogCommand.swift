@@ -25,8 +25,7 @@ struct LogCommand: AsyncParsableCommand {
             try await Terminal.run {
                 let report = try LogReport(dataDirectory: source.dataDir)
                 if json {
-                    Terminal.show(
-                        String(decoding: try AdminJSON.encode(report.info, pretty: true), as: UTF8.self) + "\n")
+                    try Terminal.show(json: report.info)
                 } else {
                     Terminal.show(report.infoText())
                 }

@@ -9,7 +9,7 @@ struct Sluice: AsyncParsableCommand {
         abstract: "Makes N plain InfluxDB 1.x servers one fault-tolerant database.",
         version: SluiceVersion.current,
         subcommands: [
-            ServeCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, DeadLettersCommand.self,
-            LogCommand.self,
+            ServeCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, NodesCommand.self,
+            DeadLettersCommand.self, LogCommand.self,
         ])
 }

@@ -10,6 +10,10 @@ enum Terminal {
         FileHandle.standardOutput.write(Data(text.utf8))
     }
 
+    static func show(json value: some Encodable) throws {
+        show(String(decoding: try AdminJSON.encode(value, pretty: true), as: UTF8.self) + "\n")
+    }
+
     static func complain(_ line: String) {
         FileHandle.standardError.write(Data((line + "\n").utf8))
     }

@@ -44,6 +44,19 @@ struct VerdictTests {
         #expect(word == meaning)
     }
 
+    @Test("a node that does not let the gateway in says what to add to the configuration")
+    func access() {
+        let unknown = NodeAnswer(status: 401, isFromInfluxDB: true, message: "authorization failed")
+        let weak = NodeAnswer(status: 403, isFromInfluxDB: true, message: "u not authorized to execute")
+        for answer in [unknown, weak] {
+            #expect(answer.writeVerdict == .misconfigured(reason: answer.accessAdvice))
+            #expect(answer.mutationVerdict == .misconfigured(reason: answer.accessAdvice))
+        }
+        #expect(unknown.accessAdvice.contains("answered 401 (authorization failed)"))
+        #expect(unknown.accessAdvice.contains("\"username: NAME\" and \"password_file: FILE\""))
+        #expect(weak.accessAdvice.contains("grant it ALL PRIVILEGES"))
+    }
+
     @Test(
         "D3 a mutation's verdict is in its body",
         arguments: [

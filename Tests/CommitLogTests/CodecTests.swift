@@ -23,8 +23,9 @@ import Testing
     ]
 
     private static let refusal = RefusalRecord(
-        target: Offset(.max), node: "a", database: "db", reason: "field type conflict",
-        lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")], totalRefused: 12)
+        target: Offset(.max), node: "a", refusedBy: ["a", "b"], database: "db", retentionPolicy: "weekly", precision: 3,
+        reason: "field type conflict", ranges: [0..<1, 7..<18], lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")],
+        totalRefused: 12)
 
     @Test(arguments: mutations) func `a mutation comes back as it was`(_ record: MutationRecord) throws {
         #expect(try encode(record).withUnsafeBytes { try MutationRecord(decoding: $0) } == record)
@@ -32,6 +33,30 @@ import Testing
 
     @Test func `a refusal comes back as it was`() throws {
         #expect(try encode(Self.refusal).withUnsafeBytes { try RefusalRecord(decoding: $0) } == Self.refusal)
+    }
+
+    @Test func `a refusal of version 1 has no retention policy and no precision`() throws {
+        var record = Self.refusal
+        record.retentionPolicy = ""
+        record.precision = nil
+        record.refusedBy = ["a"]
+        record.ranges = []
+        // Version, target, count of lines and all, then node, database and reason, then the lines.
+        var old: [UInt8] = [1]
+        func integer(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { old += $0 } }
+        func text(_ text: String) {
+            integer(UInt32(text.utf8.count))
+            old += text.utf8
+        }
+        integer(record.target.rawValue)
+        integer(record.totalRefused)
+        integer(UInt32(record.lines.count))
+        for part in [record.node, record.database, record.reason] { text(part) }
+        for line in record.lines {
+            integer(line.number)
+            text(line.text)
+        }
+        #expect(try old.withUnsafeBytes { try RefusalRecord(decoding: $0) } == record)
     }
 
     @Test func `points are written in place behind their head and read without a copy`() throws {

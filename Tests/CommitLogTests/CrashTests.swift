@@ -3,7 +3,21 @@
 
 import CommitLog
 import Foundation
+import Synchronization
 import Testing
+
+/// What a checkpoint makes durable in one piece.
+private struct LedgerState: Equatable {
+    var cursors: [String: Offset] = [:]
+    var notes: [String: [UInt8]] = [:]
+
+    init() {}
+
+    init(_ log: CommitLog) {
+        cursors = log.cursors
+        notes = log.notes
+    }
+}
 
 @Suite struct CrashTests {
     /// One log through several lives; each ends in a crash, a kill or an orderly close.
@@ -16,11 +30,13 @@ import Testing
         configuration.spareSegments = Int.random(in: 0...2, using: &random)
         configuration.maximumBytes = random.chance(30) ? 16 * configuration.segmentBytes : 1 << 30
         configuration.minimumFreeBytes = 0
+        configuration.keptBytes = random.pick([0, 3, 1 << 20]) * configuration.segmentBytes
         configuration.driving = .caller
         let isSmallDisk = random.chance(25)
         var model = LogModel()
         var nextEntry: UInt64 = 1
-        var cursors: [String: Offset] = [:]
+        // Every state of cursors and notes since the last that is known to be durable, oldest first.
+        var states = [LedgerState()]
         for life in 0..<Int.random(in: 2...6, using: &random) {
             let steps = disk.disk.withLock { $0.steps }
             if random.chance(80) {
@@ -44,10 +60,16 @@ import Testing
             model.check(opened.report.damage.isEmpty, "damage without rot: \(opened.report.damage)")
             model.check(!opened.report.cursorsLost, "the cursors were lost")
             model.verify(log)
-            for (name, cursor) in log.cursors {
-                model.check(
-                    (cursors[name] ?? .zero) >= cursor, "cursor \(name) came back at \(cursor), beyond where it was set"
-                )
+            let recovered = LedgerState(log)
+            model.check(states.contains(recovered), "cursors and notes came back as \(recovered), never were so")
+            states = [recovered]
+            let durable = Mutex(0)
+            /// On success everything that was set before is durable.
+            func askForCheckpoint() {
+                let newest = states.count - 1
+                log.checkpoint { outcome in
+                    if case .success = outcome { durable.withLock { $0 = max($0, newest) } }
+                }
             }
             let appenders = (0..<Int.random(in: 1...3, using: &random)).map { _ in TestAppender(log) }
             var position = log.start
@@ -62,8 +84,13 @@ import Testing
                         filler: Int.random(in: 0...(random.chance(5) ? 3000 : 150), using: &random))
                 case 50..<75:
                     log.writePending()
-                case 75..<83:
+                case 75..<79:
+                    if random.chance(50) { askForCheckpoint() }
                     log.keepHouse()
+                case 79..<83:
+                    let note = random.chance(80) ? [UInt8](repeating: 7, count: Int(random.next() % 40)) : nil
+                    try? log.setNote(random.pick(["x", "y"]), note)
+                    states.append(LedgerState(log))
                 case 83..<92:
                     position = max(position, log.start)
                     guard let pieces = try? readAll(log, from: position, bufferBytes: 900) else { break }
@@ -78,14 +105,18 @@ import Testing
                     model.check(losses(pieces).isEmpty, "lost without rot")
                 case 92..<97:
                     let name = random.pick(["a", "b"])
-                    let cursor = max(position, log.cursor(name) ?? .zero, cursors[name] ?? .zero)
+                    var cursor = max(position, log.cursor(name) ?? .zero)
                     guard cursor <= log.durableEnd else { break }
-                    if log.setCursor(name, to: cursor) {
-                        cursors[name] = cursor
-                    } else {
+                    if random.chance(20), cursor >= log.start {
+                        // Its node went back in time.
+                        cursor = log.start.advanced(
+                            by: Int.random(in: 0...log.start.distance(to: cursor), using: &random))
+                    }
+                    if !log.setCursor(name, to: cursor) {
                         // Others were further and its records are gone: such a node needs a copy.
                         log.removeCursor(name)
                     }
+                    states.append(LedgerState(log))
                 case 97:
                     // A disk fault that poisons the log, in one call.
                     if random.chance(30) {
@@ -110,6 +141,7 @@ import Testing
             if !disk.isDead {
                 model.verify(log)
                 if random.chance(40) {
+                    askForCheckpoint()
                     log.close()
                     for appender in appenders {
                         model.settle(appender)
@@ -117,6 +149,7 @@ import Testing
                     }
                 }
             }
+            states.removeFirst(durable.withLock { $0 })
             if random.chance(30) { disk.killProcess() } else { disk.losePower() }
             if !model.problems.isEmpty {
                 return model.problems.map { "seed \(seed), life \(life): \($0)" }

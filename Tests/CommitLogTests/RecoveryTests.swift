@@ -255,7 +255,7 @@ import Testing
 
     private static func setDurableEnd(_ end: UInt64, inLedger bytes: inout [UInt8]) {
         withUnsafeBytes(of: end.littleEndian) { bytes.replaceSubrange(56..<64, with: $0) }
-        let checksum = Array(bytes[16...]).withUnsafeBytes { crc32c(1, $0) }
+        let checksum = Array(bytes[16...]).withUnsafeBytes { crc32c(Ledger.formatVersion, $0) }
         withUnsafeBytes(of: checksum.littleEndian) { bytes.replaceSubrange(12..<16, with: $0) }
     }
 

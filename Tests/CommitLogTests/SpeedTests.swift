@@ -43,13 +43,16 @@ import Testing
     }
 
     @Test func `throughput of group commit on this disk`() throws {
-        for (name, recordBytes, perGroup, bytes) in [
-            ("64 records of 600 bytes a group", 600, 64, 64 << 20), ("1 MB records", 1 << 20, 1, 512 << 20),
+        for (name, recordBytes, perGroup, bytes, keptBytes) in [
+            ("64 records of 600 bytes a group, new segments", 600, 64, 64 << 20, UInt64(1) << 40),
+            ("64 records of 600 bytes a group, recycled segments", 600, 64, 64 << 20, 0),
+            ("1 MB records, recycled segments", 1 << 20, 1, 512 << 20, 0),
         ] {
             let folder = try TemporaryFolder()
             var configuration = CommitLog.Configuration(directory: folder.log)
             configuration.minimumFreeBytes = 0
             configuration.segmentBytes = 16 << 20
+            configuration.keptBytes = keptBytes
             let log = try CommitLog.open(configuration).log
             let collected = Collected()
             let appender = collected.appender(of: log)

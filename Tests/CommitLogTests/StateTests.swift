@@ -112,7 +112,7 @@ import Testing
     @Test func `a ledger comes back as it was, and any flipped bit is noticed`() throws {
         let ledger = Ledger(
             identity: .random(), epoch: 9, start: Offset(3), durableEnd: Offset(77), closedCleanly: true,
-            cursors: ["a": Offset(5), "ü": Offset(77), "": .zero])
+            cursors: ["a": Offset(5), "ü": Offset(77), "": .zero], notes: ["x": [1, 2, 0, 255], "": []])
         let bytes = ledger.encoded()
         #expect(try bytes.withUnsafeBytes { try Ledger(decoding: $0) } == ledger)
         for place in bytes.indices {

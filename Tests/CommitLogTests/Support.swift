@@ -41,6 +41,7 @@ extension CommitLog.Configuration {
         configuration.segmentBytes = segmentBytes
         configuration.maximumBytes = 1 << 30
         configuration.minimumFreeBytes = 0
+        configuration.keptBytes = 0
         return configuration
     }
 

@@ -162,22 +162,6 @@ extension EndToEnd {
             }
         }
 
-        @Test(
-            "A11 a thousand agents that restart and CREATE DATABASE do not write a thousand records",
-            .disabled("needs the catalogue, which comes with a later issue")
-        )
-        func knownDatabases() async throws {
-            try await TestCluster.run { cluster in
-                let end = try await cluster.gateway.status().log.durableEnd
-                let client = cluster.client
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    for _ in 0..<1000 { group.addTask { try await client.execute("CREATE DATABASE t") } }
-                    try await group.waitForAll()
-                }
-                #expect(try await cluster.gateway.status().log.durableEnd == end)
-            }
-        }
-
         @Test("now() in a DELETE means the same moment on every node, also on one that hears of it later")
         func nowIsOneMoment() async throws {
             try await TestCluster.run { cluster in

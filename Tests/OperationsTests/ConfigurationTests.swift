@@ -83,7 +83,39 @@ struct ConfigurationTests {
         (
             "nodes:\n  - {name: a, url: http://h:1, username: u}",
             [
-                "sluice.yaml:2:32: username is not supported by this version: remove it, and let the node accept the gateway without a password"
+                "sluice.yaml:2:42: node a has a username and no password: add password_file, or set SLUICE_NODE_A_PASSWORD"
+            ]
+        ),
+        (
+            "nodes:\n  - {name: a, url: http://h:1, password: p}",
+            ["sluice.yaml:2:42: node a has a password and no username: add username"]
+        ),
+        (
+            "nodes:\n  - {name: a, url: http://h:1, username: 'u:v', password: p}",
+            [
+                "sluice.yaml:2:42: the username of node a is empty, or contains a colon or a control character: use another user: HTTP cannot carry this one"
+            ]
+        ),
+        (
+            "nodes:\n  - {name: a, url: http://h:1, username: u, password: p, password_file: f}",
+            ["sluice.yaml:2:73: node a has a password and a password_file: keep one of them"]
+        ),
+        (
+            "nodes:\n  - {name: a, url: http://h:1, username: u, password_file: /nowhere/p}",
+            [
+                "sluice.yaml:2:60: the password file /nowhere/p cannot be read (No such file or directory): let the gateway's user own it, with mode 0600"
+            ]
+        ),
+        (
+            "nodes:\n  - {name: a, url: http://h:1, username: u, password: p}\n  - {name: b, url: http://h:2}",
+            [
+                "sluice.yaml:3:12: warning: node b has no username, and others have one: add username and password_file, unless it runs without authentication"
+            ]
+        ),
+        (
+            node + "username: u",
+            [
+                "sluice.yaml:2:1: username is not supported by this version: write it into the entry of a node, beside its url"
             ]
         ),
         (node + "ack: quorom", ["sluice.yaml:2:6: ack \"quorom\" is not known: did you mean quorum?"]),
@@ -157,7 +189,7 @@ struct ConfigurationTests {
         (
             "nodes: [{name: a, url: http://u:secret@h:1}]",
             [
-                "sluice.yaml:1:24: the url contains a user name, and nodes with authentication are not supported by this version: remove it, and let the node accept the gateway without a password"
+                "sluice.yaml:1:24: the url http://***@h:1 contains a user name: give username and password_file as keys of the node: urls show in logs and status"
             ]
         ),
         (
@@ -245,6 +277,61 @@ struct ConfigurationTests {
             node, environment: ["SLUICE_ACKK": "any", "SLUICE_SCRATCH": "/x", "SLUICE_TEST_X": "1", "HOME": "/"])
         #expect(
             loaded.problems.map(\.description) == ["SLUICE_ACKK: this variable sets nothing: did you mean SLUICE_ACK?"])
+    }
+
+    @Test("a node's credential comes from its entry, from the first line of a file, or from variables")
+    func credentials() throws {
+        let folder = try TemporaryFolder()
+        let file = folder.path + "/password"
+        try Data("from file\nrest\n".utf8).write(to: URL(fileURLWithPath: file))
+        chmod(file, 0o600)
+        let text = """
+            nodes:
+              - {name: a, url: http://h:1, username: u, password: inline}
+              - {name: b, url: http://h:2, username: u, password_file: \(file)}
+              - {name: dc-1.c, url: http://h:3}
+            """
+        let environment = ["SLUICE_NODE_DC_1_C_USERNAME": "v", "SLUICE_NODE_DC_1_C_PASSWORD": "from variable"]
+        let loaded = load(text, environment: environment)
+        #expect(loaded.problems == [])
+        let credentials = loaded.configuration.nodes.compactMap(\.credential)
+        #expect(credentials.map(\.username) == ["u", "u", "v"])
+        #expect(credentials.map { $0.password.reveal() } == ["inline", "from file", "from variable"])
+        #expect(loaded.configuration.asksNodesForAccess)
+        #expect(!load(text + "\naccess: none", environment: environment).configuration.asksNodesForAccess)
+        #expect(!load(node).configuration.asksNodesForAccess)
+        let replaced = load(text, environment: environment.merging(["SLUICE_NODE_B_PASSWORD": "other"]) { $1 })
+        #expect(replaced.configuration.nodes[1].credential?.password.reveal() == "other")
+        chmod(file, 0o644)
+        #expect(
+            load(text, environment: environment).problems.map(\.description) == [
+                "sluice.yaml:3:60: warning: everybody on this machine can read the password file \(file): chmod 600 \(file)"
+            ])
+        #expect(
+            load(node, environment: ["SLUICE_NODE_X_PASSWORD": "p"]).problems.map(\.description) == [
+                "SLUICE_NODE_X_PASSWORD: this variable sets nothing: no node has this name: write SLUICE_NODE_<NAME>_PASSWORD with a node's name in upper case, and _ for . and -"
+            ])
+    }
+
+    @Test("I5 no way of printing a configuration shows a password, and none is in what is wrong with it")
+    func noPasswords() throws {
+        let text = "nodes: [{name: a, url: http://h:1, username: u, password: hunter2}]"
+        let loaded = load(text)
+        #expect(loaded.configuration.nodes[0].credential?.password.reveal() == "hunter2")
+        var dumped = ""
+        dump(loaded, to: &dumped)
+        for shown in ["\(loaded)", String(reflecting: loaded), dumped] { #expect(!shown.contains("hunter2")) }
+        let wrong = [
+            "nodes: [{name: a, url: 'http://u:hunter2@h:1'}]", "nodes: [{name: a, url: 'ftp://u:hunter2@h:1'}]",
+            "nodes: [{name: a, url: 'http://u:hunter2@h:1:2:3'}]", "nodes: [{name: a, url: 'u:hunter2@h'}]",
+            "nodes: [{name: a, url: http://h:1, password: hunter2}]",
+            "nodes: [{name: a, url: http://h:1, username: 'x:', password: hunter2}]",
+            "nodes: [{name: a, url: http://h:1, username: u, password: [hunter2]}]",
+        ]
+        for text in wrong {
+            let problems = load(text).problems
+            #expect(!problems.isEmpty && !"\(problems)".contains("hunter2"), "\(problems)")
+        }
     }
 
     @Test("more than 64 nodes are refused")

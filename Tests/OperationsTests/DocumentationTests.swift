@@ -1,5 +1,6 @@
 // What the documents show must work: their examples are read, their tables compared with the code.
 import Foundation
+import NodeClient
 import Operations
 import Testing
 
@@ -22,6 +23,8 @@ struct DocumentationTests {
     private func load(_ text: String, name: String) -> LoadedConfiguration {
         var input = ConfigurationInput()
         input.file = (name, text)
+        // The documents name password files of a machine that is not this one.
+        input.readPasswordFile = { _ in PasswordFile(password: Secret("example"), isReadableByOthers: false) }
         return ConfigurationLoader.load(input)
     }
 

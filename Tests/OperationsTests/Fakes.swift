@@ -38,6 +38,10 @@ final class ScriptedDataPlane: DataPlane {
         var indexedEnd: UInt64?
         var handler: (@Sendable (UInt64) -> Void)?
         var scans = 0
+        var logID = "0123"
+        /// What an operator asked for, as it arrived.
+        var wishes: [String] = []
+        var refusesWishes: ControlRefusal?
     }
 
     let state = Mutex(State())
@@ -55,6 +59,23 @@ final class ScriptedDataPlane: DataPlane {
     func whenFailed() async -> ServingError { ServingError("never", advice: "") }
     func shutdown() async {}
 
+    private func wish(_ text: String) throws(ControlRefusal) {
+        let refusal = state.withLock { state in
+            if state.refusesWishes == nil { state.wishes.append(text) }
+            return state.refusesWishes
+        }
+        if let refusal { throw refusal }
+    }
+    func pause(node: String, asFailure: Bool, for duration: Duration?) async throws(ControlRefusal) {
+        try wish("pause \(node) asFailure=\(asFailure) for=\(duration.map { "\($0)" } ?? "ever")")
+    }
+    func resume(node: String) async throws(ControlRefusal) { try wish("resume \(node)") }
+    func trust(node: String, dryRun: Bool) async throws(ControlRefusal) -> String {
+        try wish("trust \(node) dryRun=\(dryRun)")
+        return dryRun ? "\(node) would be trusted" : "\(node) is trusted"
+    }
+
+    var logID: String { state.withLock { $0.logID } }
     var start: UInt64 { state.withLock { $0.log.start } }
     var durableEnd: UInt64 { state.withLock { $0.log.durableEnd } }
     var indexedEnd: UInt64? { state.withLock { $0.indexedEnd } }
@@ -71,10 +92,11 @@ final class ScriptedDataPlane: DataPlane {
 }
 
 func refusal(
-    at record: UInt64, line: String, reason: String = "field type conflict", database: String = "db", total: Int = 1
+    at record: UInt64, line: String, reason: String = "field type conflict", database: String = "db", total: Int = 1,
+    time: String = "2026-01-02T03:04:05Z", node: String = "a"
 ) -> Refusal {
     let letter = DeadLetter(
-        offset: Int64(record) - 1, lineNumber: 3, node: "a", database: database, reason: reason, line: line,
-        time: "2026-01-02T03:04:05Z")
+        offset: Int64(record) - 1, lineNumber: 3, node: node, database: database, precision: "n", reason: reason,
+        line: line, time: time)
     return Refusal(recordOffset: record, letters: [letter], total: total)
 }

@@ -103,7 +103,7 @@ struct ServeTests {
         try fillLog(in: folder.path, with: refusals, lines: ["mem v=1 1"])
         try await withGateway {
             try await eventually("all are indexed") { try await admin.status().deadLetters == 50 }
-            let newest = try await admin.deadLetters(database: "db", limit: 1).deadLetters
+            let newest = try await admin.deadLetters(.init(database: "db"), limit: 1).deadLetters
             #expect(newest.map(\.line) == ["cpu v=49i 1"])
             #expect(newest.map(\.measurement) == ["cpu"])
         }

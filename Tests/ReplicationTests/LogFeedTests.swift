@@ -55,7 +55,7 @@ private final class Received: Sendable {
                     case .item(let item):
                         state.offsets.append(item.offset.rawValue)
                         if let payload = item.points { state.payloads.append(String(buffer: payload)) }
-                    case .other(let offset, _):
+                    case .refusal(let offset, _, _):
                         state.offsets.append(offset.rawValue)
                     }
                 }
@@ -135,38 +135,42 @@ struct LogFeedTests {
     }
 }
 
-@Suite("The lines of a record, taken apart")
-struct LineSearchTests {
+@Suite("The lines of a batch, taken apart")
+struct BatchLinesTests {
     @Test("L7 L16 what is sent again is exactly the lines, also with newlines inside strings")
-    func slices() {
-        let lines = ["m v=1", "m s=\"a\nb\"", "# comment", "m v=2", "m v=3"]
-        let payload = ByteBuffer(string: lines.map { $0 + "\n" }.joined())
-        var search = LineSearch(payload: payload, refusal: Refusal(status: 400, message: "no"))
-        #expect(search.lines.count == 4)
-        var sent: [String] = []
-        while let slice = search.slice(of: payload) {
-            let text = String(buffer: slice)
-            sent.append(text)
-            if text.contains("v=2") {
-                search.state.refused(Refusal(status: 400, message: "conflict"))
-            } else {
-                search.state.accepted()
-            }
-        }
-        #expect(sent.contains("m v=1\nm s=\"a\nb\""))
-        guard case .done(let refused) = search.state.next else { return }
-        let record = search.record(refused: refused, of: Offset(7), node: "a", database: "db", textLimit: 100)
-        #expect(record.lines == [RefusalRecord.Line(number: 2, text: "m v=2")])
-        #expect(record.reason == "conflict" && record.totalRefused == 1 && record.target == Offset(7))
+    func bodies() {
+        let first = ByteBuffer(string: "m v=1\nm s=\"a\nb\"\n# comment\nm v=2\nm v=3\n")
+        let second = ByteBuffer(string: "n v=4 10\nn v=5 20")
+        let lines = BatchLines([first, second])
+        func text(_ chosen: [Int]) -> String { lines.body(of: chosen).map { String(buffer: $0) }.joined() }
+        #expect(lines.count == 6)
+        #expect(text([0, 1]) == "m v=1\nm s=\"a\nb\"\n")
+        #expect(text([0, 3, 5]) == "m v=1\nm v=3\nn v=5 20\n")
+        #expect(text([2, 4]) == "m v=2\nn v=4 10\n")
+        #expect(lines.times(of: [4, 5], precision: .seconds) == 10_000_000_000...20_000_000_000)
+        #expect(lines.times(of: [0, 4], precision: .seconds) == nil)
+        #expect(lines.excluded([1..<3], item: 0) == [1, 2])
+        #expect(lines.measurements(of: [0], item: 1) == ["n"])
     }
 
-    @Test("the text of refused lines is bounded, their number is not lost")
-    func bounded() {
-        let payload = ByteBuffer(string: (0..<10).map { "m v=\($0)\n" }.joined())
-        let search = LineSearch(payload: payload, refusal: Refusal(status: 404, message: "no"))
-        let all = [RefusalSearch.Refused(lines: 0..<10, refusal: Refusal(status: 404, message: "no"))]
-        let record = search.record(refused: all, of: .zero, node: "a", database: "db", textLimit: 12)
-        #expect(record.lines.count == 2 && record.totalRefused == 10)
+    @Test(
+        "L22 the node's own words name the lines that it refused",
+        arguments: [
+            (
+                "partial write: field type conflict: input field \"v\" on measurement \"a b\" is type integer, already "
+                    + "exists as type float dropped=2", [0, 3]
+            ),
+            (
+                "partial write: max-values-per-tag limit exceeded (3/3): measurement=\"m\" tag=\"h\" value=\"4\" dropped=1",
+                [1]
+            ),
+            ("partial write: invalid tag key: input tag \"time\" on measurement \"m\" is invalid dropped=1", [2]),
+            ("partial write: max-series-per-database limit exceeded: (5) dropped=1", []),
+        ])
+    func words(_ words: String, _ expected: [Int]) {
+        let text = "a\\ b v=1i 1\nm,h=4 v=1 2\nm,time=1 w=1 3\na\\ b,x=y u=1,v=2i 4\na\\ b v=1 5\n"
+        let lines = BatchLines([ByteBuffer(string: text)])
+        #expect(lines.matching(RefusalRule(words: words).map { [$0] } ?? []) == expected)
     }
 }
 

@@ -12,6 +12,8 @@ package final class GatewayProcess: Sendable {
         package var limits: [String: String] = [:]
         /// Put under `log:`.
         package var log: [String: String] = [:]
+        /// Put into each node's entry: `username: u, password: p`.
+        package var node = ""
         /// Where the log goes, when not beside the configuration: a folder that exists.
         package var dataFolder: URL?
 
@@ -48,7 +50,9 @@ package final class GatewayProcess: Sendable {
             nodes:
 
             """
-        for node in nodes { yaml += "  - {name: \(node.name), url: \(node.url)}\n" }
+        for node in nodes {
+            yaml += "  - {name: \(node.name), url: \(node.url)\(settings.node.isEmpty ? "" : ", ")\(settings.node)}\n"
+        }
         for (key, value) in settings.keys.sorted(by: { $0.key < $1.key }) { yaml += "\(key): \(value)\n" }
         for (section, keys) in [("limits", settings.limits), ("log", settings.log)] where !keys.isEmpty {
             yaml += "\(section):\n"

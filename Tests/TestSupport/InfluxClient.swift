@@ -68,9 +68,17 @@ package enum Method: String, Sendable {
 package struct InfluxClient: Sendable {
     package let base: String
     package var timeout: Duration = .seconds(30)
+    /// Sent with every request that brings none of its own: `Basic ...`.
+    package var authorization: String?
 
     package init(port: Int) {
         base = "http://127.0.0.1:\(port)"
+    }
+
+    package func signedIn(_ username: String, _ password: String) -> InfluxClient {
+        var client = self
+        client.authorization = "Basic " + Data("\(username):\(password)".utf8).base64EncodedString()
+        return client
     }
 
     // One pool for all tests; it lives as long as the process.
@@ -102,6 +110,9 @@ package struct InfluxClient: Sendable {
         var request = HTTPClientRequest(url: base + target)
         request.method = .init(rawValue: method.rawValue)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let authorization, !request.headers.contains(name: "Authorization") {
+            request.headers.add(name: "Authorization", value: authorization)
+        }
         switch body {
         case .none: break
         case .bytes(let bytes): request.body = .bytes(ByteBuffer(bytes: bytes))

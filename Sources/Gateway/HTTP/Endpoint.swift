@@ -6,7 +6,8 @@ package protocol Router: AnyObject {
     /// Called when a request's head is complete.
     ///
     /// - Returns: Who takes the body and answers through `exchange`; nil if `exchange.respond` was called already, in
-    ///   which case the body is not read and `Expect: 100-continue` gets no 100.
+    ///   which case the body is not read and `Expect: 100-continue` gets no 100. An endpoint that
+    ///   pauses reading gets it when it resumes.
     func endpoint(for head: RequestHead, on exchange: Exchange) -> (any Endpoint)?
 }
 

@@ -226,11 +226,17 @@ final class HTTPConnection: ChannelDuplexHandler {
             return
         }
         self.endpoint = endpoint
-        if head.expectsContinue, head.hasBody, exchange.isUnanswered {
-            hasSentContinue = true
-            write(HTTPConnection.continue)
-            flushUnlessReading()
-        }
+        sendContinueIfDue()
+    }
+
+    /// An endpoint that has paused reading does not want the body yet, and may still answer instead.
+    func sendContinueIfDue() {
+        guard let exchange, exchange.head.expectsContinue, exchange.head.hasBody, exchange.isUnanswered,
+            !hasSentContinue, !isPausedByEndpoint, bodyBytes == 0, !isBodyComplete
+        else { return }
+        hasSentContinue = true
+        write(HTTPConnection.continue)
+        flushUnlessReading()
     }
 
     /// The request is complete and answered.
@@ -284,6 +290,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         if self.exchange === exchange, isPausedByEndpoint {
             isPausedByEndpoint = false
             progressAt = loop.now
+            sendContinueIfDue()
             readIfHeldBack()
         }
     }

@@ -1,4 +1,5 @@
-// The operator's listener: health, readiness, metrics, status, dead letters. It only reads.
+// The operator's listener: health, readiness, metrics, status, dead letters. What reads is here and open to all who reach
+// it; what changes something is in AdminActions.swift, behind AdminGuard.swift.
 import Foundation
 import Hummingbird
 import Logging
@@ -9,18 +10,23 @@ package struct AdminServer: Service {
     let configuration: Configuration
     let control: any GatewayControl
     let deadLetters: DeadLetterIndex
+    let changes: DeadLetterChanges
+    let token: AdminToken
     let logger: Logger
     let started = ContinuousClock.now
     /// Told the address once the listener is up; port 0 has become a number then.
     let onListening: @Sendable (String) async -> Void
 
     package init(
-        configuration: Configuration, control: any GatewayControl, deadLetters: DeadLetterIndex, logger: Logger,
+        configuration: Configuration, control: any GatewayControl, deadLetters: DeadLetterIndex,
+        changes: DeadLetterChanges, token: AdminToken, logger: Logger,
         onListening: @escaping @Sendable (String) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.control = control
         self.deadLetters = deadLetters
+        self.changes = changes
+        self.token = token
         self.logger = logger
         self.onListening = onListening
     }
@@ -48,28 +54,35 @@ package struct AdminServer: Service {
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: AdminGuard(token: token))
+        AdminActions(control: control, changes: changes, logger: logger).addRoutes(to: router)
         router.get("/health") { _, _ in
-            Self.json(.ok, ["status": "ok"])
+            AdminAnswer.json(.ok, ["status": "ok"])
         }
         router.get("/ready") { _, _ in
             let readiness = report().ready
-            return Self.json(readiness.isReady ? .ok : .serviceUnavailable, readiness)
+            return AdminAnswer.json(readiness.isReady ? .ok : .serviceUnavailable, readiness)
         }
         router.get("/metrics") { _, _ in
-            Self.respond(.ok, type: MetricsText.contentType, text: MetricsText.render(metrics()))
+            AdminAnswer.text(.ok, type: MetricsText.contentType, MetricsText.render(metrics()))
         }
         router.get("/api/v1/status") { _, _ in
-            Self.json(.ok, report())
+            AdminAnswer.json(.ok, report())
         }
         router.get("/api/v1/deadletters") { request, _ in
             try await list(request)
+        }
+        router.get("/api/v1/deadletters/reasons") { request, _ in
+            try await reasons(request)
         }
         router.get("/api/v1/deadletters/:id") { _, context in
             try await show(context.parameters.get("id"))
         }
         router.get("/") { _, _ in
-            let paths = ["/health", "/ready", "/metrics", "/api/v1/status", "/api/v1/deadletters"]
-            return Self.respond(.ok, type: "text/plain; charset=utf-8", text: paths.joined(separator: "\n") + "\n")
+            let paths = [
+                "/health", "/ready", "/metrics", "/api/v1/status", "/api/v1/deadletters", "/api/v1/deadletters/reasons",
+            ]
+            return AdminAnswer.text(.ok, type: "text/plain; charset=utf-8", paths.joined(separator: "\n") + "\n")
         }
         return router
     }
@@ -89,7 +102,7 @@ package struct AdminServer: Service {
     }
 
     private func metrics() -> [MetricFamily] {
-        control.metrics() + [
+        control.metrics() + StatusMetrics.families(log: control.logStatus(), nodes: control.nodeStatus()) + [
             MetricFamily(
                 name: "sluice_dead_letters_total", help: "Refused lines, kept and merely counted.", kind: .counter,
                 samples: [.init(value: Double(deadLetters.total))]),
@@ -100,41 +113,40 @@ package struct AdminServer: Service {
     }
 
     private func list(_ request: Request) async throws -> Response {
+        guard let limit = limit(in: request) else { return Self.wrongLimit }
+        let letters = try await deadLetters.list(selection(in: request), limit: limit)
+        return AdminAnswer.json(.ok, DeadLetterList(total: deadLetters.total, deadLetters: letters))
+    }
+
+    private func reasons(_ request: Request) async throws -> Response {
+        guard let limit = limit(in: request) else { return Self.wrongLimit }
+        let reasons = try await deadLetters.reasons(selection(in: request), limit: limit)
+        return AdminAnswer.json(.ok, DeadLetterSummary(total: deadLetters.total, reasons: reasons))
+    }
+
+    private func selection(in request: Request) -> DeadLetterSelection {
         let parameters = request.uri.queryParameters
-        var limit = 100
-        if let text = parameters["limit"] {
-            guard let value = Int(text), (1...10_000).contains(value) else {
-                return Self.json(.badRequest, ["error": "limit must be a number from 1 to 10000"])
-            }
-            limit = value
-        }
-        let letters = try await deadLetters.list(database: parameters["db"].map(String.init), limit: limit)
-        return Self.json(.ok, DeadLetterList(total: deadLetters.total, deadLetters: letters))
+        return DeadLetterSelection(
+            database: parameters["db"].map(String.init), measurement: parameters["measurement"].map(String.init),
+            reason: parameters["reason"].map(String.init))
+    }
+
+    private static var wrongLimit: Response {
+        AdminAnswer.error(.badRequest, "limit must be a number from 1 to 10000")
+    }
+
+    private func limit(in request: Request) -> Int? {
+        guard let text = request.uri.queryParameters["limit"] else { return 100 }
+        return Int(text).flatMap { (1...10_000).contains($0) ? $0 : nil }
     }
 
     private func show(_ text: String?) async throws -> Response {
         guard let id = text.flatMap({ Int64($0) }) else {
-            return Self.json(.badRequest, ["error": "the id of a dead letter is a number"])
+            return AdminAnswer.error(.badRequest, "the id of a dead letter is a number")
         }
         guard let letter = try await deadLetters.letter(id: id) else {
-            return Self.json(.notFound, ["error": "there is no dead letter \(id)"])
+            return AdminAnswer.error(.notFound, "there is no dead letter \(id)")
         }
-        return Self.json(.ok, letter)
-    }
-
-    private static func json(_ status: HTTPResponse.Status, _ value: some Encodable) -> Response {
-        do {
-            let data = try AdminJSON.encode(value)
-            return respond(status, type: "application/json", text: String(decoding: data, as: UTF8.self) + "\n")
-        } catch {
-            return respond(
-                .internalServerError, type: "application/json", text: "{\"error\":\"the answer cannot be encoded\"}\n")
-        }
-    }
-
-    private static func respond(_ status: HTTPResponse.Status, type: String, text: String) -> Response {
-        Response(
-            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+        return AdminAnswer.json(.ok, letter)
     }
 }

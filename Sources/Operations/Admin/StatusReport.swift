@@ -56,10 +56,12 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var bytesPending: Int
         /// `open`, or why nothing can be appended.
         package var state: String
+        /// How long a node may stay away at the present rate before the log is full; nil while little is written.
+        package var outageBudgetSeconds: Int?
 
         package init(
             id: String, epoch: UInt64, start: UInt64, durableEnd: UInt64, bytesUsed: Int, bytesLimit: Int?,
-            bytesPending: Int, state: String
+            bytesPending: Int, state: String, outageBudgetSeconds: Int? = nil
         ) {
             self.id = id
             self.epoch = epoch
@@ -69,6 +71,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
             self.bytesLimit = bytesLimit
             self.bytesPending = bytesPending
             self.state = state
+            self.outageBudgetSeconds = outageBudgetSeconds
         }
     }
 
@@ -78,7 +81,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var zone: String
         /// `up` or `down`.
         package var health: String
-        /// `in-sync`, `catching-up` or `needs-copy`.
+        /// `in-sync`, `catching-up`, `needs-copy`, `unattached` or `paused`.
         package var sync: String
         /// Why the node is not in-sync, when there is more to say.
         package var reason: String?
@@ -87,11 +90,17 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var backlog: UInt64
         package var version: String?
         package var lastError: String?
+        /// 0 to 1: how much longer the node may make writes wait beyond the fastest before it leaves the in-sync nodes.
+        package var delayBudgetLeft: Double?
+        /// `database.measurement`: the node refused what another accepted; they are not read there.
+        package var diverged: [String]?
+        /// What is dangerous about the node's own configuration or host, in sentences.
+        package var warnings: [String]?
 
         package init(
             name: String, url: String, zone: String, health: String, sync: String, reason: String? = nil,
-            cursor: UInt64,
-            backlog: UInt64, version: String? = nil, lastError: String? = nil
+            cursor: UInt64, backlog: UInt64, version: String? = nil, lastError: String? = nil,
+            delayBudgetLeft: Double? = nil, diverged: [String]? = nil, warnings: [String]? = nil
         ) {
             self.name = name
             self.url = url
@@ -103,6 +112,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
             self.backlog = backlog
             self.version = version
             self.lastError = lastError
+            self.delayBudgetLeft = delayBudgetLeft
+            self.diverged = diverged
+            self.warnings = warnings
         }
 
         package var isInSync: Bool { sync == "in-sync" }
@@ -131,6 +143,13 @@ package enum AdminJSON {
         encoder.outputFormatting =
             pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(value)
+    }
+
+    /// `asFailure` as `as_failure`.
+    static func snakeCase(_ name: String) -> String {
+        name.reduce(into: "") { text, character in
+            text += character.isUppercase ? "_" + character.lowercased() : String(character)
+        }
     }
 
     package static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {

@@ -9,27 +9,54 @@ package enum StatusText {
                 + (report.ready.isReady ? "ready" : "NOT READY: \(report.ready.reason)"),
             "clients  \(report.listen.joined(separator: ", "))",
             "log      \(grouped(log.durableEnd - log.start)) records, \(bytes(log.bytesUsed))\(limit), epoch \(log.epoch)"
+                + (log.outageBudgetSeconds.map { ", lasts \(roughly(seconds: $0)) at this rate" } ?? "")
                 + (log.state == "open" ? "" : ", \(log.state.uppercased())"),
         ]
         if report.deadLetters > 0 {
             lines.append("refused  \(grouped(UInt64(report.deadLetters))) lines; see sluice deadletters list")
         }
+        lines.append("")
+        return lines.joined(separator: "\n") + "\n" + nodes(report.nodes)
+    }
+
+    /// The table of nodes, and below it what is to be said of each.
+    package static func nodes(_ nodes: [StatusReport.NodeStatus]) -> String {
         var table = TextTable(columns: ["NODE", "SYNC", "HEALTH", ">BACKLOG", ">CURSOR", "VERSION", "URL"])
-        for node in report.nodes {
+        for node in nodes {
             table.add([
                 node.name, node.sync, node.health, grouped(node.backlog), grouped(node.cursor), node.version ?? "?",
                 node.url,
             ])
         }
-        lines.append("")
-        lines.append(contentsOf: table.lines())
-        for node in report.nodes {
-            if let reason = node.reason { lines.append("\(node.name): \(node.sync): \(reason)") }
-            if let error = node.lastError, node.health != "up" || !node.isInSync {
-                lines.append("\(node.name): last error: \(error)")
-            }
+        return (table.lines() + nodes.flatMap(remarks)).joined(separator: "\n") + "\n"
+    }
+
+    private static func remarks(on node: StatusReport.NodeStatus) -> [String] {
+        var lines: [String] = []
+        if let reason = node.reason, !reason.isEmpty { lines.append("\(node.name): \(node.sync): \(reason)") }
+        if let error = node.lastError, node.health != "up" || !node.isInSync {
+            lines.append("\(node.name): last error: \(error)")
         }
-        return lines.joined(separator: "\n") + "\n"
+        if let left = node.delayBudgetLeft, left < 0.995 {
+            lines.append(
+                "\(node.name): has slowed writes; \(Int((left * 100).rounded())) % of its delay budget is left")
+        }
+        if let diverged = node.diverged, !diverged.isEmpty {
+            let shown = diverged.prefix(10).joined(separator: ", ")
+            let more = diverged.count > 10 ? " and \(diverged.count - 10) more" : ""
+            lines.append("\(node.name): differs from the others, not read there: \(shown)\(more)")
+        }
+        return lines + (node.warnings ?? []).map { "\(node.name): warning: \($0)" }
+    }
+
+    /// Seconds as a person says them: `45s`, `12m`, `5h`, `3d`.
+    package static func roughly(seconds: Int) -> String {
+        switch seconds {
+        case ..<120: "\(seconds)s"
+        case ..<7_200: "\(seconds / 60)m"
+        case ..<172_800: "\(seconds / 3_600)h"
+        default: "\(seconds / 86_400)d"
+        }
     }
 
     /// 1234567 as 1,234,567.

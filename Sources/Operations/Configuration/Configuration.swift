@@ -1,5 +1,6 @@
 // What an operator can decide about a gateway, as plain values with their defaults (DESIGN "Limits").
 import Foundation
+import NodeClient
 
 /// An address to listen on: `127.0.0.1:8086`, `:8086` (all interfaces), `[::1]:8086`.
 package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
@@ -42,11 +43,14 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var url: String
     /// Where it stands; empty when not said.
     package var zone: String
+    /// With which the gateway itself speaks to it; nil: it asks for none.
+    package var credential: ServiceCredential?
 
-    package init(name: String, url: String, zone: String = "") {
+    package init(name: String, url: String, zone: String = "", credential: ServiceCredential? = nil) {
         self.name = name
         self.url = url
         self.zone = zone
+        self.credential = credential
     }
 }
 
@@ -60,6 +64,8 @@ package struct Configuration: Equatable, Sendable {
     package enum NoInSync: String, CaseIterable, Sendable { case accept, refuse }
     /// What happens to reads while no node is in-sync.
     package enum StaleReads: String, CaseIterable, Sendable { case allow, refuse }
+    /// Who decides what clients may write and change; `auto` is `nodes` when a node has a username.
+    package enum Access: String, CaseIterable, Sendable { case auto, nodes, none }
     package enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error, critical }
 
     package var listen = ListenAddress(host: "127.0.0.1", port: 8086)
@@ -69,12 +75,14 @@ package struct Configuration: Equatable, Sendable {
     /// The gateway's own; reads prefer nodes of the same zone.
     package var zone = ""
 
+    package var access = Access.auto
     package var ack = AckLevel.insync
     package var consistencyParameter = ConsistencyParameter.raise
     package var noInSync = NoInSync.accept
     package var staleReads = StaleReads.allow
 
     package var syncTimeout = Duration.seconds(2)
+    package var syncRefill = Duration.seconds(60)
     package var ackTimeout = Duration.seconds(4)
     package var connectTimeout = Duration.seconds(1)
     package var pingInterval = Duration.seconds(1)
@@ -89,6 +97,15 @@ package struct Configuration: Equatable, Sendable {
     package var logLevel = LogLevel.info
 
     package init() {}
+
+    /// Whether clients' writes and changes are checked with a node.
+    package var asksNodesForAccess: Bool {
+        switch access {
+        case .auto: nodes.contains { $0.credential != nil }
+        case .nodes: true
+        case .none: false
+        }
+    }
 
     /// Sizes in bytes; the rest are counts.
     package struct Limits: Equatable, Sendable {
@@ -113,6 +130,8 @@ package struct Configuration: Equatable, Sendable {
     package struct Log: Equatable, Sendable {
         /// Nil: half of the file system, 10 GiB at least.
         package var maximumBytes: Int?
+        /// Passed segments kept for nodes that go back in time.
+        package var keptBytes = 1 << 30
         /// Nil: 1 GiB or a twentieth of the file system, whichever is less.
         package var minimumFreeBytes: Int?
         package var segmentBytes = 64 << 20

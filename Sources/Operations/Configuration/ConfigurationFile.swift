@@ -100,12 +100,13 @@ extension ConfigurationLoader {
                 file.origin(node), "this is not a node", advice: "write it like - {name: a, url: http://10.0.0.1:8086}")
             return
         }
-        var values: [String: (text: String, origin: Origin)] = [:]
+        var values: [String: CredentialText.Value] = [:]
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            guard ["name", "url", "zone"].contains(key) else {
-                reportUnknown(key, among: ["name", "url", "zone"], at: file.origin(keyNode))
+            let known = ["name", "url", "zone", "username", "password", "password_file"]
+            guard known.contains(key) else {
+                reportUnknown(key, among: known, at: file.origin(keyNode))
                 continue
             }
             guard let scalar = value.scalar, !isNull(value) else {
@@ -134,7 +135,10 @@ extension ConfigurationLoader {
             let checked = try NodeText.checkURL(url.text)
             guard isComplete else { return }
             configuration.nodes.append(ConfiguredNode(name: name.text, url: checked, zone: values["zone"]?.text ?? ""))
-            nodeOrigins.append(NodeOrigin(name: name.origin, url: url.origin))
+            let credential = CredentialText(
+                username: values["username"], password: values["password"], passwordFile: values["password_file"]
+            )
+            nodeOrigins.append(NodeOrigin(name: name.origin, url: url.origin, credential: credential))
         } catch {
             report(url.origin, error.what, advice: error.advice)
         }

@@ -11,6 +11,8 @@ package struct ConfigurationInput: Sendable {
     package var flags: [(flag: String, key: String, value: String)] = []
     /// Values of `--node name=url`.
     package var nodeFlags: [String] = []
+    /// Reads what `password_file` names.
+    package var readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile = PasswordFile.read
 
     package init() {}
 }
@@ -29,7 +31,8 @@ package struct LoadedConfiguration: Sendable {
 package struct ConfigurationLoader {
     /// Variables that steer the build and the tests; no keys.
     static let foreignVariables: Set<String> = [
-        "SLUICE_CONFIG", "SLUICE_SCRATCH", "SLUICE_CORE", "SLUICE_LONG", "SLUICE_BINARY", "SLUICE_SEED",
+        "SLUICE_CONFIG", "SLUICE_ADMIN_TOKEN", "SLUICE_SCRATCH", "SLUICE_CORE", "SLUICE_LONG", "SLUICE_BINARY",
+        "SLUICE_SEED",
         "SLUICE_CRASH_SEEDS",
     ]
     static let foreignPrefixes = ["SLUICE_TEST_", "SLUICE_BENCH_"]
@@ -40,20 +43,24 @@ package struct ConfigurationLoader {
     var nodeOrigins: [NodeOrigin] = []
     /// Set when a complaint about the nodes was made already, so that "there are no nodes" would only confuse.
     var nodesAreBroken = false
+    let readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile
 
     /// Where a node and its url were written.
     struct NodeOrigin {
         var name: Origin
         var url: Origin
+        /// What the file says of its credential.
+        var credential = CredentialText()
     }
 
     package static func load(_ input: ConfigurationInput) -> LoadedConfiguration {
-        var loader = ConfigurationLoader()
+        var loader = ConfigurationLoader(readPasswordFile: input.readPasswordFile)
         if let file = input.file {
             loader.readFile(name: file.name, text: file.text)
         }
         loader.readEnvironment(input.environment)
         loader.readFlags(input)
+        loader.readCredentials(input.environment)
         loader.crossCheck()
         return LoadedConfiguration(
             configuration: loader.configuration, problems: loader.problems, origins: loader.origins)
@@ -86,6 +93,8 @@ package struct ConfigurationLoader {
                 readNodes(value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }, from: origin)
             } else if let setting = Setting.all.first(where: { $0.environmentName == name }) {
                 apply(setting, value, from: origin)
+            } else if CredentialText.isVariable(name) {
+                continue
             } else {
                 let known = Setting.all.map(\.environmentName) + ["SLUICE_NODES", "SLUICE_CONFIG"]
                 let near = Spelling.nearest(to: name.lowercased(), among: known.map { $0.lowercased() })
@@ -147,10 +156,10 @@ package struct ConfigurationLoader {
         "placement": "remove it: every node holds everything",
         "policy": "remove it: every statement is allowed",
         "role": "remove it: every node takes writes and reads",
-        "username": "remove it, and let the node accept the gateway without a password",
-        "password": "remove it, and let the node accept the gateway without a password",
-        "password_file": "remove it, and let the node accept the gateway without a password",
+        "username": "write it into the entry of a node, beside its url",
+        "password": "write it into the entry of a node, beside its url",
+        "password_file": "write it into the entry of a node, beside its url",
         "tls": "remove it, and put a TLS proxy in front of the gateway",
-        "auth": "remove it: clients are not authenticated by the gateway",
+        "auth": "give the nodes' entries a username and a password_file; see access in docs/configuration.md",
     ]
 }

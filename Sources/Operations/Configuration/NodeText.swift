@@ -14,7 +14,13 @@ package enum NodeText {
     }
 
     /// Checks a node's URL; returns it with its port and without a slash at its end.
-    static func checkURL(_ text: String) throws(ValueFault) -> String {
+    static func checkURL(_ url: String) throws(ValueFault) -> String {
+        let text = withoutPassword(url)
+        guard text == url else {
+            throw ValueFault(
+                "the url \(text) contains a user name",
+                advice: "give username and password_file as keys of the node: urls show in logs and status")
+        }
         guard let url = URLComponents(string: text), let scheme = url.scheme, let host = url.host, !host.isEmpty else {
             throw ValueFault("the url \"\(text)\" cannot be read", advice: "write http://host:8086")
         }
@@ -27,11 +33,6 @@ package enum NodeText {
         default:
             throw ValueFault("the url \"\(text)\" is not an HTTP address", advice: "write http://host:8086")
         }
-        guard url.user == nil, url.password == nil else {
-            throw ValueFault(
-                "the url contains a user name, and nodes with authentication are not supported by this version",
-                advice: "remove it, and let the node accept the gateway without a password")
-        }
         guard url.query == nil, url.fragment == nil else {
             throw ValueFault("the url \"\(text)\" has a query or fragment", advice: "write http://host:8086")
         }
@@ -43,10 +44,18 @@ package enum NodeText {
         return "http://\(url.percentEncodedHost ?? host):\(url.port ?? defaultPort)\(path)"
     }
 
+    /// For messages: with `***` for whatever stands before an `@`.
+    private static func withoutPassword(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return text }
+        let start = text.range(of: "://").map(\.upperBound) ?? text.startIndex
+        return start < at ? text[..<start] + "***" + text[at...] : "***" + text[at...]
+    }
+
     /// `name=url`, as in `--node a=http://10.0.0.1:8086`.
     static func parseFlag(_ text: String) throws(ValueFault) -> ConfiguredNode {
         guard let equals = text.firstIndex(of: "=") else {
-            throw ValueFault("\"\(text)\" is not a node", advice: "write name=url, such as a=http://10.0.0.1:8086")
+            throw ValueFault(
+                "\"\(withoutPassword(text))\" is not a node", advice: "write name=url, such as a=http://10.0.0.1:8086")
         }
         let name = String(text[..<equals])
         try checkName(name)

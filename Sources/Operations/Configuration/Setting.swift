@@ -38,6 +38,9 @@ package struct Setting: Sendable {
             key: "zone", example: "dc1", summary: "where the gateway stands; reads prefer nodes of the same zone",
             apply: { configuration, text throws(ValueFault) in configuration.zone = text }, render: { $0.zone }),
 
+        choice(
+            "access", \.access,
+            "who checks clients' writes and changes; auto: the nodes when one has a username, else nobody"),
         choice("ack", \.ack, "what a 204 promises at least"),
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),
@@ -45,6 +48,9 @@ package struct Setting: Sendable {
 
         duration(
             "sync_timeout", \.syncTimeout, ("10ms", "1h"), "how long one slow node may delay acks before it leaves"),
+        duration(
+            "sync_refill", \.syncRefill, ("10ms", "24h"),
+            "the time to which sync_timeout refers, and after which a slow node may come back"),
         duration(
             "ack_timeout", \.ackTimeout, ("10ms", "1h"), "longest wait for nodes before a write is answered 500 timeout"
         ),
@@ -86,6 +92,9 @@ package struct Setting: Sendable {
         automaticSize(
             "log.min_free", \.log.minimumFreeBytes, ("0B", "100TiB"),
             "free disk below which writes get 503; auto: 1 GiB or a twentieth of the disk, whichever is less"),
+        size(
+            "log.kept", \.log.keptBytes, ("0B", "100TiB"),
+            "records that all nodes have, kept for nodes that are put back to an older state"),
         size("log.segment", \.log.segmentBytes, ("64KB", "4GiB"), "size of one file of the commit log"),
 
         count("threads", \.threads, 1...1_024, "event loops; default: cores - 1"),

@@ -1,5 +1,6 @@
 // The index of dead letters: a table that can be searched, made from the refusals in the commit log and thrown away
-// without loss as long as the log still holds them. SQLite, in data_dir/control.sqlite.
+// without loss as long as the log still holds them. SQLite, in data_dir/control.sqlite. Here it is opened and asked;
+// DeadLetterStore.swift puts letters in and takes them out.
 import Foundation
 import GRDB
 import Logging
@@ -22,15 +23,35 @@ package struct Refusal: Equatable, Sendable {
 
 package final class DeadLetterIndex: Sendable {
     package static let fileName = "control.sqlite"
-    /// Over all databases; then the oldest go.
-    static let keptInAll = 100_000
+    /// Characters of a refused line that stand for its kind in the list of reasons.
+    static let exampleLength = 200
 
-    private let database: any DatabaseReader & DatabaseWriter
-    private let keptPerReason: Int
-    private let cachedTotal = Atomic<Int>(0)
+    /// What is kept at most; lines beyond are counted only.
+    package struct Caps: Sendable {
+        /// Per database, measurement and kind of reason.
+        package var perReason: Int
+        /// Over all; then the oldest go.
+        package var lines = 100_000
+        /// Bytes of these lines; then the oldest go.
+        package var bytes = 256 << 20
+        /// Combinations of database, measurement and kind of reason; those that come later are counted as one.
+        package var reasons = 10_000
+
+        package init(perReason: Int) { self.perReason = perReason }
+    }
+
+    let database: any DatabaseReader & DatabaseWriter
+    let caps: Caps
+    let cachedTotal = Atomic<Int>(0)
+    /// Lines that are being written again: their letters change instead of new ones being made.
+    let watch = Mutex(Watch())
 
     /// Opens or creates the index in a gateway's data folder; the file can be read by its owner only.
-    package init(dataDirectory: String, keptPerReason: Int) throws {
+    package convenience init(dataDirectory: String, keptPerReason: Int) throws {
+        try self.init(dataDirectory: dataDirectory, caps: Caps(perReason: keptPerReason))
+    }
+
+    package init(dataDirectory: String, caps: Caps) throws {
         let path = Self.path(in: dataDirectory)
         let descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
@@ -47,9 +68,9 @@ package final class DeadLetterIndex: Sendable {
         try queue.writeWithoutTransaction { connection in
             try connection.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         }
-        try Self.migrations.migrate(queue)
+        try DeadLetterSchema.migrations.migrate(queue)
         database = queue
-        self.keptPerReason = keptPerReason
+        self.caps = caps
         cachedTotal.store(try queue.read(Self.readTotal), ordering: .relaxed)
     }
 
@@ -79,8 +100,12 @@ package final class DeadLetterIndex: Sendable {
             throw ServingError("there is no \(path)", advice: "name a gateway's data folder with --data-dir")
         }
         let queue = try DatabaseQueue(path: path)
+        guard try queue.read(DeadLetterSchema.migrations.hasCompletedMigrations) else {
+            throw ServingError(
+                "\(path) was made by an older version of sluice", advice: "start the gateway once, it is renewed then")
+        }
         database = queue
-        keptPerReason = 0
+        caps = Caps(perReason: 0)
         cachedTotal.store(try queue.read(Self.readTotal), ordering: .relaxed)
     }
 
@@ -89,39 +114,14 @@ package final class DeadLetterIndex: Sendable {
     /// All refused lines, kept or only counted.
     package var total: Int { cachedTotal.load(ordering: .relaxed) }
 
-    /// Stores refusals durably; those that are there already change nothing.
-    package func store(_ refusals: [Refusal]) throws {
-        let limit = keptPerReason
-        let total = try database.write { connection in
-            for refusal in refusals {
-                try connection.execute(
-                    sql: "INSERT OR IGNORE INTO refusals(record_offset) VALUES (?)",
-                    arguments: [Int64(refusal.recordOffset)])
-                guard connection.changesCount == 1 else { continue }
-                try Self.insert(refusal, keptPerReason: limit, into: connection)
-            }
-            try connection.execute(
-                sql: "DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?",
-                arguments: [Self.keptInAll])
-            return try Self.readTotal(connection)
-        }
-        cachedTotal.store(total, ordering: .relaxed)
-    }
-
-    /// Forgets which refusals were stored below an offset that will never be scanned again.
-    package func forget(below offset: UInt64) throws {
-        try database.write { connection in
-            try connection.execute(sql: "DELETE FROM refusals WHERE record_offset < ?", arguments: [Int64(offset)])
-        }
-    }
-
     /// Newest first.
-    package func list(database name: String?, limit: Int) async throws -> [DeadLetter] {
+    package func list(_ selection: DeadLetterSelection, limit: Int) async throws -> [DeadLetter] {
         try await database.read { connection in
             try Row.fetchAll(
                 connection,
-                sql: "SELECT * FROM dead_letters WHERE ?1 IS NULL OR database = ?1 ORDER BY id DESC LIMIT ?2",
-                arguments: [name, limit]
+                SQLRequest<Row>(
+                    literal:
+                        "SELECT * FROM dead_letters WHERE \(selection.ofLetters) ORDER BY id DESC LIMIT \(limit)")
             ).map(Self.letter)
         }
     }
@@ -133,60 +133,33 @@ package final class DeadLetterIndex: Sendable {
         }
     }
 
-    // MARK: SQL
-
-    private static func insert(_ refusal: Refusal, keptPerReason: Int, into connection: Database) throws {
-        for letter in refusal.letters {
-            let kind = DeadLetter.kind(of: letter.reason)
-            let kept =
-                try Int.fetchOne(
-                    connection,
-                    sql: "SELECT count(*) FROM dead_letters WHERE database = ? AND measurement = ? AND kind = ?",
-                    arguments: [letter.database, letter.measurement, kind]) ?? 0
-            guard kept < keptPerReason else { continue }
-            try connection.execute(
-                sql: """
-                    INSERT OR IGNORE INTO dead_letters
-                    (offset, line_number, node, database, measurement, kind, reason, line, time)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    letter.offset, letter.lineNumber, letter.node, letter.database, letter.measurement, kind,
-                    letter.reason,
-                    letter.line, letter.time,
-                ])
+    /// What was refused, by database, measurement and kind of reason; the latest first.
+    package func reasons(_ selection: DeadLetterSelection, limit: Int) async throws -> [DeadLetterReason] {
+        try await database.read { connection in
+            try Row.fetchAll(
+                connection,
+                SQLRequest<Row>(
+                    literal:
+                        """
+                        SELECT * FROM reasons WHERE \(selection.ofReasons)
+                        ORDER BY last DESC, refused DESC, database, measurement, kind LIMIT \(limit)
+                        """)
+            ).map { row in
+                DeadLetterReason(
+                    database: row["database"], measurement: row["measurement"], reason: row["kind"], kept: row["kept"],
+                    refused: row["refused"], first: row["first"], last: row["last"], example: row["example"])
+            }
         }
-        try connection.execute(sql: "UPDATE totals SET refused = refused + ?", arguments: [refusal.total])
     }
 
-    @Sendable private static func readTotal(_ connection: Database) throws -> Int {
+    @Sendable static func readTotal(_ connection: Database) throws -> Int {
         try Int.fetchOne(connection, sql: "SELECT refused FROM totals") ?? 0
     }
 
-    @Sendable private static func letter(_ row: Row) -> DeadLetter {
+    @Sendable static func letter(_ row: Row) -> DeadLetter {
         DeadLetter(
             id: row["id"], offset: row["offset"], lineNumber: row["line_number"], node: row["node"],
-            database: row["database"], reason: row["reason"], line: row["line"], time: row["time"])
-    }
-
-    private static var migrations: DatabaseMigrator {
-        var migrator = DatabaseMigrator()
-        migrator.registerMigration("dead letters") { connection in
-            try connection.execute(
-                sql: """
-                    CREATE TABLE dead_letters (
-                        id INTEGER PRIMARY KEY AUTOINCREMENT,
-                        offset INTEGER NOT NULL, line_number INTEGER NOT NULL, node TEXT NOT NULL,
-                        database TEXT NOT NULL, measurement TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
-                        line TEXT NOT NULL, time TEXT NOT NULL,
-                        UNIQUE (offset, line_number, node)
-                    );
-                    CREATE INDEX dead_letters_by_kind ON dead_letters (database, measurement, kind);
-                    CREATE TABLE refusals (record_offset INTEGER PRIMARY KEY);
-                    CREATE TABLE totals (refused INTEGER NOT NULL);
-                    INSERT INTO totals VALUES (0);
-                    """)
-        }
-        return migrator
+            database: row["database"], retentionPolicy: row["retention_policy"], precision: row["precision"],
+            reason: row["reason"], line: row["line"], time: row["time"])
     }
 }

@@ -9,6 +9,8 @@ package protocol DataPlane: GatewayControl, RefusalSource {
 
 /// The refusals in a commit log, for the index of dead letters. Calls may block on files.
 package protocol RefusalSource: Sendable {
+    /// Offsets mean something within one log only.
+    var logID: String { get }
     var start: UInt64 { get }
     var durableEnd: UInt64 { get }
     /// The cursor `deadletters`: all refusals below it are in the index.

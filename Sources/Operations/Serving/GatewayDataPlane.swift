@@ -1,8 +1,12 @@
 // The real data plane as the control plane sees it: configuration in, figures and refusals out.
+import Cluster
 import CommitLog
 import Foundation
 import Gateway
+import LineProtocol
 import Logging
+import NIOCore
+import Replication
 import Synchronization
 
 package final class GatewayDataPlane: DataPlane {
@@ -78,21 +82,26 @@ extension GatewayDataPlane: GatewayControl {
         return StatusReport.LogStatus(
             id: "\(log.id)", epoch: log.epoch, start: log.start.rawValue, durableEnd: log.durableEnd.rawValue,
             bytesUsed: Int(clamping: figures.usedBytes), bytesLimit: Int(clamping: figures.maximumBytes),
-            bytesPending: figures.pendingBytes, state: state)
+            bytesPending: figures.pendingBytes, state: state,
+            outageBudgetSeconds: server.view.current.outageBudget.map { Int(clamping: Int64(min($0, 1e12))) })
     }
 
     package func nodeStatus() -> [StatusReport.NodeStatus] {
         // The end first: a cursor read later may be ahead of it, never behind for a node that has everything.
         let end = server.log.durableEnd.rawValue
-        return server.view.current.nodes.map { node in
-            var reason: String?
-            if case .needsCopy(let text) = node.state { reason = text }
+        let snapshot = server.view.current
+        return snapshot.nodes.enumerated().map { index, node in
+            let reason = node.state == .inSync || node.obstacle.isEmpty ? nil : node.obstacle
             let cursor = node.cursor.rawValue
+            let diverged = snapshot.divergences.filter { Int($0.node.value) == index }
+                .map { "\($0.place.database).\($0.place.measurement)" }.sorted()
             return StatusReport.NodeStatus(
                 name: node.name, url: node.url, zone: node.zone, health: node.isUp ? "up" : "down",
                 sync: node.state.word,
                 reason: reason, cursor: cursor, backlog: end > cursor ? end - cursor : 0,
-                version: node.version.isEmpty ? nil : node.version, lastError: node.trouble.isEmpty ? nil : node.trouble
+                version: node.version.isEmpty ? nil : node.version, lastError: node.trouble.isEmpty ? nil : node.trouble,
+                delayBudgetLeft: node.budgetLeft, diverged: diverged.isEmpty ? nil : diverged,
+                warnings: node.warnings.isEmpty ? nil : node.warnings
             )
         }
     }
@@ -113,9 +122,48 @@ extension GatewayDataPlane: GatewayControl {
     }
 }
 
+// MARK: What an operator asks for
+
+extension GatewayDataPlane {
+    package func pause(node: String, asFailure: Bool, for duration: Duration?) async throws(ControlRefusal) {
+        let index = try index(of: node)
+        let time = duration.map { TimeAmount.nanoseconds(Int64($0 / .nanoseconds(1))) }
+        _ = try await answer { try await server.control.pause(index, asFailure: asFailure, for: time).get() }
+    }
+
+    package func resume(node: String) async throws(ControlRefusal) {
+        let index = try index(of: node)
+        _ = try await answer { try await server.control.resume(index).get() }
+    }
+
+    package func trust(node: String, dryRun: Bool) async throws(ControlRefusal) -> String {
+        let index = try index(of: node)
+        return try await answer { try await server.control.trust(index, dryRun: dryRun).get() }
+    }
+
+    private func index(of node: String) throws(ControlRefusal) -> NodeIndex {
+        let names = server.view.current.nodes.map(\.name)
+        guard let index = names.firstIndex(of: node) else {
+            throw ControlRefusal(404, "there is no node \(node); there are \(names.joined(separator: ", "))")
+        }
+        return NodeIndex(index)
+    }
+
+    private func answer<T>(_ work: () async throws -> T) async throws(ControlRefusal) -> T {
+        do {
+            return try await work()
+        } catch let problem as ClusterControl.TrustProblem {
+            throw ControlRefusal(409, problem.description)
+        } catch {
+            throw ControlRefusal(503, "the gateway is stopping (\(error)): try again when it runs")
+        }
+    }
+}
+
 // MARK: Refusals
 
 extension GatewayDataPlane: RefusalSource {
+    package var logID: String { "\(server.log.id)" }
     package var start: UInt64 { server.log.start.rawValue }
     package var durableEnd: UInt64 { server.log.durableEnd.rawValue }
     package var indexedEnd: UInt64? { server.log.cursor(GatewayServer.deadLetterCursor)?.rawValue }
@@ -144,7 +192,9 @@ extension Refusal {
             letters: record.lines.map { line in
                 DeadLetter(
                     offset: Int64(clamping: record.target.rawValue), lineNumber: Int(line.number), node: record.node,
-                    database: record.database, reason: record.reason, line: line.text, time: time)
+                    database: record.database, retentionPolicy: record.retentionPolicy,
+                    precision: record.precision.flatMap(Precision.init(rawValue:))?.parameter, reason: record.reason,
+                    line: line.text, time: time)
             },
             total: Int(record.totalRefused))
     }

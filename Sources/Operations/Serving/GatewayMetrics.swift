@@ -22,6 +22,12 @@ enum GatewayMetrics {
                 figures.timedOut.value),
             counter("sluice_refused_total", "Writes and mutations answered 503 before logging.", figures.refused.value),
             counter("sluice_queries_total", "Query requests.", figures.queries.value),
+            counter(
+                "sluice_access_checks_total", "Questions to nodes whether a client may do something.",
+                figures.accessChecks.value),
+            counter(
+                "sluice_known_databases_total", "CREATE DATABASE of one that exists, answered without a record.",
+                figures.knownDatabases.value),
             counter("sluice_mutations_total", "Statements that change data or schema.", figures.mutations.value),
             counter(
                 "sluice_reads_stale_total", "Reads answered by a node that was not in-sync.", figures.staleReads.value),

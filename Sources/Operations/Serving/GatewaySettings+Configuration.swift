@@ -12,6 +12,7 @@ extension GatewaySettings {
         log.segmentBytes = UInt64(configuration.log.segmentBytes)
         log.maximumBytes = configuration.log.maximumBytes.map(UInt64.init)
         log.minimumFreeBytes = configuration.log.minimumFreeBytes.map(UInt64.init)
+        log.keptBytes = UInt64(configuration.log.keptBytes)
         log.maximumPendingBytes = configuration.limits.pendingLogBytes
         self.init(nodes: try configuration.nodes.map(Self.node), log: log)
 
@@ -19,10 +20,12 @@ extension GatewaySettings {
         port = configuration.listen.port
         zone = configuration.zone
         eventLoops = configuration.threads
+        access = configuration.asksNodesForAccess ? .nodes(KeyedHasher()) : .none
         ack = AckLevel(rawValue: configuration.ack.rawValue) ?? .insync
         consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
         withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
         sync.syncTimeout = configuration.syncTimeout.nanoseconds
+        sync.budgetRefill = configuration.syncRefill.nanoseconds
         ackTimeout = .nanoseconds(configuration.ackTimeout.nanoseconds)
 
         replicator.batch.lines = configuration.limits.batchLines
@@ -50,7 +53,9 @@ extension GatewaySettings {
 
     private static func node(_ node: ConfiguredNode) throws -> Node {
         do {
-            return Node(name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone)
+            return Node(
+                name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone,
+                credential: node.credential)
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")
         }

@@ -13,9 +13,12 @@ package enum Serve {
         try prepare(dataDirectory: configuration.dataDirectory)
         let index = try DeadLetterIndex.openOrReplace(
             dataDirectory: configuration.dataDirectory, keptPerReason: configuration.limits.deadLetters, logger: logger)
+        let token = try AdminToken(dataDirectory: configuration.dataDirectory)
         let dataPlane = try await startDataPlane(configuration, logger)
+        let changes = DeadLetterChanges(index: index, source: dataPlane) { dataPlane.boundAddresses.first }
         let admin = AdminServer(
-            configuration: configuration, control: dataPlane, deadLetters: index, logger: logger,
+            configuration: configuration, control: dataPlane, deadLetters: index, changes: changes, token: token,
+            logger: logger,
             onListening: { address in
                 logger.info(
                     "ready for clients",

@@ -1,0 +1,135 @@
+// What becomes of lines that a node has refused (DESIGN: "Refusals"): refused by all in-sync nodes they are final for
+// the set, and nodes that come later do not get them; refused by one and taken by another, that node has diverged, for
+// the first accept wins. A value without I/O; it lives beside the sync set.
+//
+//   report of the first node --> case open: every other node in the ack set is asked
+//                                   |  all have spoken (or left), nobody took the record whole
+//                                   |      --> final: lines that all of them refused; a record in the log
+//                                   +  a node took lines that another refused
+//                                          --> the other has diverged in their measurements
+
+import CommitLog
+
+/// The lines of one record, counted from 0, that a node refused, with its words; ascending.
+package struct RefusedLines: Equatable, Sendable {
+    package var lines: [BatchDelivery.RefusedLine]
+    /// The node's answer to the record as its client would have got it.
+    package var words: Refusal
+    /// The node did not know the database: if another does, the node has lost its schema.
+    package var lacksDatabase: Bool
+
+    package init(lines: [BatchDelivery.RefusedLine], words: Refusal, lacksDatabase: Bool = false) {
+        self.lines = lines
+        self.words = words
+        self.lacksDatabase = lacksDatabase
+    }
+
+    var numbers: Set<Int> { Set(lines.map(\.line)) }
+}
+
+package struct RefusalCourt: Sendable {
+    package enum Action: Equatable, Sendable {
+        /// Have these nodes say `took` or `reported` when they are done with the record.
+        case ask(NodeSet, Offset)
+        case decided(Offset, Decision)
+    }
+
+    package struct Decision: Equatable, Sendable {
+        /// Refused by all: their lines, with the words of the first node in configuration order.
+        package var final: RefusedLines?
+        /// The nodes that refused; each may go on now.
+        package var parties: [NodeIndex]
+        /// Lines that a node refused though another took them.
+        package var diverged: [NodeIndex: RefusedLines]
+    }
+
+    private struct Case {
+        var reports: [NodeIndex: RefusedLines]
+        /// Nodes that took every line.
+        var took = NodeSet()
+    }
+
+    private var cases: [Offset: Case] = [:]
+    private var ackSet: NodeSet
+
+    package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
+
+    package var openCases: Int { cases.count }
+
+    /// A node is done with a record but for these lines, which it refused.
+    /// - Parameter passed: the nodes, whatever their state, that have the record behind them.
+    package mutating func reported(
+        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet
+    ) -> [Action] {
+        let isNew = cases[offset] == nil
+        var entry = cases[offset] ?? Case(reports: [:])
+        entry.reports[node] = lines
+        for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
+        cases[offset] = entry
+        var others = ackSet
+        others.remove(node)
+        for other in entry.took { others.remove(other) }
+        let asked: [Action] = isNew && !others.isEmpty ? [.ask(others, offset)] : []
+        return asked + settle([offset])
+    }
+
+    /// A node took every line of a record.
+    package mutating func took(_ node: NodeIndex, _ offset: Offset) -> [Action] {
+        guard cases[offset] != nil else { return [] }
+        cases[offset]?.took.insert(node)
+        return settle([offset])
+    }
+
+    package mutating func setAckSet(_ set: NodeSet) -> [Action] {
+        let entered = NodeSet(bits: set.bits & ~ackSet.bits)
+        ackSet = set
+        let asked: [Action] = entered.isEmpty ? [] : cases.keys.sorted().map { .ask(entered, $0) }
+        return asked + settle(cases.keys.sorted())
+    }
+
+    /// A node goes back in time or is given up: what it said does not count any more.
+    package mutating func forget(_ node: NodeIndex) -> [Action] {
+        for offset in cases.keys {
+            cases[offset]?.reports[node] = nil
+            cases[offset]?.took.remove(node)
+            if cases[offset]?.reports.isEmpty == true { cases[offset] = nil }
+        }
+        return settle(cases.keys.sorted())
+    }
+
+    private mutating func settle(_ offsets: [Offset]) -> [Action] {
+        var actions: [Action] = []
+        for offset in offsets {
+            guard let entry = cases[offset], !entry.reports.isEmpty else { continue }
+            var spoken = entry.took
+            for node in entry.reports.keys { spoken.insert(node) }
+            guard ackSet.isSubset(of: spoken) else { continue }
+            cases[offset] = nil
+            actions.append(.decided(offset, decide(entry)))
+        }
+        return actions
+    }
+
+    private func decide(_ entry: Case) -> Decision {
+        let parties = entry.reports.keys.sorted()
+        var common: Set<Int> = []
+        if entry.took.isEmpty {
+            for (position, node) in parties.enumerated() {
+                let numbers = entry.reports[node]?.numbers ?? []
+                common = position == 0 ? numbers : common.intersection(numbers)
+            }
+        }
+        var decision = Decision(final: nil, parties: parties, diverged: [:])
+        for node in parties {
+            guard var report = entry.reports[node] else { continue }
+            if decision.final == nil, !common.isEmpty {
+                var final = report
+                final.lines = report.lines.filter { common.contains($0.line) }
+                decision.final = final
+            }
+            report.lines = report.lines.filter { !common.contains($0.line) }
+            if !report.lines.isEmpty { decision.diverged[node] = report }
+        }
+        return decision
+    }
+}

@@ -1,0 +1,86 @@
+// The fence that InfluxDB lacks: a request whose end is not known may take effect later, on top of newer ones (DESIGN:
+// "InfluxDB has no fence"; reference 9, M1 to M5). Nothing is sent again before the node's own counters have shown
+// several times in a row that nothing is under way any more. A value without I/O or clock.
+//
+//   doubt --> sample, sample, ... --> settled
+//               |  busy: the row begins anew
+//               |  another process answers: whatever the old one had under way is over
+//               +-- cannot be read: wait longer, and say so
+
+/// What a node's counters show at one moment.
+package struct FenceCounts: Equatable, Sendable {
+    /// Tells one run of the node's program from the next; empty when it is not known.
+    package var process: String
+    /// Writes that reached a shard and are neither done nor failed there: of one database, or of all.
+    package var unfinishedWrites: Int
+    /// Write requests in the node's hands.
+    package var activeWrites: Int
+    /// Statements under way that change data or schema.
+    package var runningMutations: Int
+
+    package init(process: String, unfinishedWrites: Int, activeWrites: Int, runningMutations: Int) {
+        self.process = process
+        self.unfinishedWrites = unfinishedWrites
+        self.activeWrites = activeWrites
+        self.runningMutations = runningMutations
+    }
+}
+
+package struct Settling: Equatable, Sendable {
+    /// What may still take effect.
+    package enum Doubt: Equatable, Sendable {
+        /// A write that the node answered while shards of this database may still be at work on it (500, or a 400
+        /// that one of several shards gave). The node is busy with nothing but that; other databases do not matter.
+        case answered(database: String)
+        /// A request that the node may not even have read: its connection was lost, or the process that sent it.
+        case unanswered
+    }
+
+    package enum Outcome: Equatable, Sendable {
+        case settled
+        /// Ask again after this many nanoseconds.
+        case again(after: Int64)
+    }
+
+    package let doubt: Doubt
+    /// The node's process at the time of the request; empty when not known.
+    package let process: String
+    private var clean = 0
+    /// How often the counters could not be read in a row.
+    package private(set) var unreadable = 0
+
+    /// How many samples in a row must be clean, and how far they are apart (measured: none of 60 wrong).
+    package static let samplesNeeded = 3
+    package static let interval: Int64 = 20_000_000
+    private static let longestInterval: Int64 = 1_000_000_000
+
+    package init(_ doubt: Doubt, process: String) {
+        self.doubt = doubt
+        self.process = process
+    }
+
+    /// The database whose shards are looked at; nil: all.
+    package var database: String? {
+        if case .answered(let database) = doubt { database } else { nil }
+    }
+
+    package mutating func sampled(_ counts: FenceCounts) -> Outcome {
+        unreadable = 0
+        if !process.isEmpty, !counts.process.isEmpty, counts.process != process { return .settled }
+        let isBusy =
+            switch doubt {
+            case .answered: counts.unfinishedWrites > 0
+            case .unanswered:
+                counts.unfinishedWrites > 0 || counts.activeWrites > 0 || counts.runningMutations > 0
+            }
+        clean = isBusy ? 0 : clean + 1
+        return clean >= Self.samplesNeeded ? .settled : .again(after: Self.interval)
+    }
+
+    /// The counters could not be read: nothing is known, so the row begins anew.
+    package mutating func couldNotSample() -> Outcome {
+        clean = 0
+        unreadable += 1
+        return .again(after: min(Self.longestInterval, Self.interval << Int64(min(unreadable, 6))))
+    }
+}

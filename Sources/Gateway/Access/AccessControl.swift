@@ -1,0 +1,101 @@
+// Who may, on one event loop: looks what is known, asks a node otherwise. Requests that wait for the same answer share
+// one question.
+
+import Cluster
+import NIOCore
+import NodeClient
+import Synchronization
+
+/// Counts changes of users and databases, over all loops: what was learned before one is forgotten.
+final class AccessEpoch: Sendable {
+    private let value = Atomic<Int>(0)
+
+    var current: Int { value.load(ordering: .acquiring) }
+    func advance() { value.add(1, ordering: .acquiringAndReleasing) }
+}
+
+enum AccessVerdict {
+    case allowed
+    /// In the node's own words.
+    case refused(Response, error: String)
+    /// No node can be asked now.
+    case unavailable
+}
+
+final class AccessControl {
+    private struct Key: Hashable {
+        let digest: CredentialDigest
+        let epoch: Int
+    }
+
+    private let eventLoop: any EventLoop
+    private let hasher: any CredentialHasher
+    private let epoch: AccessEpoch
+    private let figures: GatewayFigures
+    private let nodes: () -> [NodeIndex]
+    private let pool: (NodeIndex) -> NodePool
+    private var cache: AccessCache<(response: Response, error: String)>
+    private var waiting: [Key: [(AccessVerdict) -> Void]] = [:]
+
+    /// - Parameters:
+    ///   - nodes: who can be asked, the best first.
+    ///   - pool: of connections that add no credential of their own.
+    init(
+        eventLoop: any EventLoop, hasher: any CredentialHasher, epoch: AccessEpoch, figures: GatewayFigures,
+        nodes: @escaping () -> [NodeIndex], pool: @escaping (NodeIndex) -> NodePool
+    ) {
+        self.eventLoop = eventLoop
+        self.hasher = hasher
+        self.epoch = epoch
+        self.figures = figures
+        self.nodes = nodes
+        self.pool = pool
+        cache = AccessCache(epoch: epoch.current)
+    }
+
+    /// The verdict, if it is known; otherwise nil, and `later` is called with it.
+    func verdict(
+        _ question: AccessQuestion, for credential: ClientCredential, later: @escaping (AccessVerdict) -> Void
+    ) -> AccessVerdict? {
+        let key = Key(digest: hasher.digest(of: question.bytes + [0] + credential.bytes), epoch: epoch.current)
+        switch cache.answer(key.digest, epoch: key.epoch, now: .now()) {
+        case .allowed: return .allowed
+        case .refused(let refusal): return .refused(refusal.response, error: refusal.error)
+        case .unknown: break
+        }
+        if waiting[key] != nil {
+            waiting[key]?.append(later)
+            return nil
+        }
+        waiting[key] = [later]
+        figures.accessChecks.add(1)
+        NodeInquiry.ask(
+            question.request(as: credential), of: nodes(), pool: pool,
+            isUsable: { question.answer($0) != nil }, on: eventLoop
+        ) { [weak self] reply in self?.answered(key, reply.flatMap { question.answer($0) }) }
+        return nil
+    }
+
+    private func answered(_ key: Key, _ answer: AccessQuestion.Answer?) {
+        let now = NIODeadline.now()
+        let verdict: AccessVerdict
+        switch answer {
+        case .allowed:
+            cache.learn(key.digest, refusal: nil, epoch: key.epoch, now: now)
+            verdict = .allowed
+        case .refused(let response, let error):
+            cache.learn(key.digest, refusal: (response, error), epoch: key.epoch, now: now)
+            verdict = .refused(response, error: error)
+        case nil:
+            let isRemembered = cache.remembers(key.digest, epoch: epoch.current, now: now)
+            verdict = isRemembered ? .allowed : .unavailable
+        }
+        for waiter in waiting.removeValue(forKey: key) ?? [] { waiter(verdict) }
+    }
+}
+
+extension Response {
+    /// A credential that cannot be checked now is nobody's fault: agents keep their data and come back (A10).
+    static let accessUnknown = unavailable(
+        "no node can be asked whether this credential is good; try again later", retryAfter: 1)
+}

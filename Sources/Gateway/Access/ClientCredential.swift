@@ -1,0 +1,73 @@
+// What a client brings to say who it is. The gateway does not judge it: a node does, from the same bytes.
+
+import NIOHTTP1
+import NodeClient
+import Querying
+import Replication
+
+/// A client's credential as it came: InfluxDB lets `u` and `p` of the URL win over the header, if both are there
+/// (reference, 3).
+struct ClientCredential: Sendable, CustomStringConvertible {
+    private enum Form {
+        case none
+        case url(username: String, password: Secret)
+        case header(Secret)
+    }
+
+    private let form: Form
+
+    init(head: RequestHead, parameters: RequestParameters) {
+        if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty
+        {
+            form = .url(username: username, password: Secret(password))
+        } else if let header = head.headers.first(name: "Authorization") {
+            form = .header(Secret(header))
+        } else {
+            form = .none
+        }
+    }
+
+    /// With this credential and no other.
+    func request(_ method: HTTPMethod, _ path: String, _ parameters: [(String, String)]) -> NodeRequest {
+        var parameters = parameters
+        var headers: [(String, String)] = []
+        switch form {
+        case .none: break
+        case .url(let username, let password): parameters += [("u", username), ("p", password.reveal())]
+        case .header(let value): headers.append(("Authorization", value.reveal()))
+        }
+        let query = parameters.map { "\($0)=\(NodeRequests.percentEncoded($1))" }.joined(separator: "&")
+        return NodeRequest(method: method, target: query.isEmpty ? path : path + "?" + query, headers: headers)
+    }
+
+    /// What tells it from all others, for a keyed hash.
+    var bytes: [UInt8] {
+        switch form {
+        case .none: [0]
+        case .url(let username, let password):
+            // The length keeps "ab" + "c" apart from "a" + "bc".
+            [1] + Array("\(username.utf8.count):\(username)".utf8) + Array(password.reveal().utf8)
+        case .header(let value): [2] + Array(value.reveal().utf8)
+        }
+    }
+
+    var description: String {
+        switch form {
+        case .none: "no credential"
+        case .url, .header: "a credential"
+        }
+    }
+}
+
+/// A keyed hash of a credential and of what it wants: the gateway keeps nothing else of it. Comparing two says nothing
+/// of the secrets, because nobody outside can make one (I4).
+package struct CredentialDigest: Hashable, Sendable {
+    private let words: SIMD4<UInt64>
+
+    package init(_ words: SIMD4<UInt64>) { self.words = words }
+}
+
+/// HMAC-SHA-256 or better, with a random key of this process.
+package protocol CredentialHasher: Sendable {
+    func digest(of bytes: [UInt8]) -> CredentialDigest
+}

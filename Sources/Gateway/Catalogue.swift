@@ -1,0 +1,132 @@
+// Which databases and retention policies there are, as far as the gateway knows, and when it had better not say: while
+// a change is on its way, nobody knows. Values only; `CatalogueKeeper` asks the nodes.
+
+import CommitLog
+import InfluxQL
+
+/// The schema of one in-sync node at one moment.
+package struct Catalogue: Equatable, Sendable {
+    package struct Database: Equatable, Sendable {
+        package var policies: Set<String>
+        /// nil: it was dropped, and writes that name none fail.
+        package var defaultPolicy: String?
+
+        package init(policies: Set<String>, defaultPolicy: String?) {
+            self.policies = policies
+            self.defaultPolicy = defaultPolicy
+        }
+    }
+
+    package var databases: [String: Database]
+
+    package init(databases: [String: Database] = [:]) { self.databases = databases }
+}
+
+/// What is known of a name.
+package enum Knowledge: Equatable, Sendable {
+    case exists
+    /// As of the last look at a node.
+    case isMissing
+    /// A change is under way, or nothing is known yet.
+    case isUnknown
+}
+
+/// The catalogue together with the changes that it does not show yet.
+package struct SchemaLedger: Sendable {
+    package typealias Ticket = Int
+
+    /// What a change of the schema touches.
+    package enum Scope: Equatable, Sendable {
+        case database(String)
+        /// The statement hides which.
+        case everything
+    }
+
+    private struct Change {
+        let scope: Scope
+        var offset: Offset?
+        /// Every in-sync node has carried it out.
+        var isDone = false
+    }
+
+    /// A look at a node that is under way: the changes that it will show.
+    package struct Look: Sendable {
+        fileprivate let shown: [Ticket]
+    }
+
+    package private(set) var catalogue: Catalogue?
+    private var changes: [Ticket: Change] = [:]
+    private var next: Ticket = 0
+
+    package init() {}
+
+    // MARK: Changes
+
+    /// A change is about to be logged.
+    package mutating func begin(_ scope: Scope) -> Ticket {
+        next += 1
+        changes[next] = Change(scope: scope)
+        return next
+    }
+
+    /// It is in the log, and will be applied whatever becomes of the client.
+    package mutating func logged(_ ticket: Ticket, at offset: Offset) { changes[ticket]?.offset = offset }
+
+    /// It did not get into the log.
+    package mutating func notLogged(_ ticket: Ticket) { changes[ticket] = nil }
+
+    /// Every in-sync node has answered it.
+    package mutating func done(_ ticket: Ticket) { changes[ticket]?.isDone = true }
+
+    /// Whether there are changes that a look at a node with this cursor would show.
+    package func isWorthALook(cursor: Offset) -> Bool {
+        changes.values.contains { Self.isShown($0, cursor: cursor) }
+    }
+
+    private static func isShown(_ change: Change, cursor: Offset) -> Bool {
+        change.isDone || (change.offset.map { $0 < cursor } ?? false)
+    }
+
+    // MARK: Looks
+
+    /// To be called before an in-sync node is asked.
+    /// - Parameter cursor: that node's.
+    package func beginLook(cursor: Offset) -> Look {
+        Look(shown: changes.filter { Self.isShown($0.value, cursor: cursor) }.map(\.key))
+    }
+
+    package mutating func learn(_ catalogue: Catalogue, from look: Look) {
+        self.catalogue = catalogue
+        for ticket in look.shown { changes[ticket] = nil }
+    }
+
+    // MARK: Answers
+
+    package func database(_ name: String) -> Knowledge {
+        guard let catalogue, !isChanging(name) else { return .isUnknown }
+        return catalogue.databases[name] == nil ? .isMissing : .exists
+    }
+
+    /// - Parameter policy: empty: the default.
+    package func policy(_ policy: String, of database: String) -> Knowledge {
+        guard let catalogue, !isChanging(database) else { return .isUnknown }
+        guard let entry = catalogue.databases[database] else { return .isMissing }
+        let exists = policy.isEmpty ? entry.defaultPolicy != nil : entry.policies.contains(policy)
+        return exists ? .exists : .isMissing
+    }
+
+    package func isChanging(_ name: String) -> Bool {
+        !changes.isEmpty && changes.values.contains { $0.scope == .everything || $0.scope == .database(name) }
+    }
+}
+
+extension SchemaLedger.Scope {
+    /// nil: the statement changes no database and no retention policy.
+    init?(_ statement: Statement) {
+        switch statement.kind {
+        case .createDatabase, .dropDatabase, .createRetentionPolicy, .alterRetentionPolicy, .dropRetentionPolicy:
+            self = statement.database?.literal.map { .database($0) } ?? .everything
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// Whether a write may go on, before its body is read and before anything is logged (A11, I6, I8): is the client allowed
+// to, is there such a database, is there such a retention policy. The answers and their order are InfluxDB's.
+
+import Cluster
+import NIOCore
+import NodeClient
+import Querying
+import Replication
+
+enum Admission {
+    case admitted
+    case refused(Response)
+}
+
+/// On one event loop. Requests that wait for the same answer share one question.
+final class WriteAdmission {
+    /// What a node is asked to make sure of: an empty write fails as a full one would.
+    private struct Place: Hashable {
+        let database: String
+        /// Empty: the default one; nil: only the database is in question.
+        var retentionPolicy: String?
+
+        func refusal(_ reply: NodeReply) -> Response? {
+            switch reply.status {
+            case 404 where reply.error.hasPrefix("database not found"): reply.response
+            case 500 where retentionPolicy != nil && reply.error.hasPrefix("retention policy not found"): reply.response
+            default: nil
+            }
+        }
+
+        func exists(_ reply: NodeReply) -> Bool {
+            reply.status == 204
+                || reply.status == 500 && retentionPolicy == nil && reply.error.hasPrefix("retention policy not found")
+        }
+    }
+
+    private let eventLoop: any EventLoop
+    private let schema: SharedSchema
+    /// nil: everybody may.
+    private let access: AccessControl?
+    private let nodes: () -> [NodeIndex]
+    private let pool: (NodeIndex) -> NodePool
+    private var waiting: [Place: [(Admission) -> Void]] = [:]
+    /// What nodes said of places that the catalogue does not have; nil: all is well.
+    private var verified: RecentMap<Place, (refusal: Response?, at: NIODeadline)> = RecentMap(capacity: 1_000)
+
+    private static let verifiedFor = TimeAmount.seconds(1)
+
+    /// - Parameters:
+    ///   - nodes: those in sync, the best first.
+    ///   - pool: of connections with the gateway's own credential.
+    init(
+        eventLoop: any EventLoop, schema: SharedSchema, access: AccessControl?, nodes: @escaping () -> [NodeIndex],
+        pool: @escaping (NodeIndex) -> NodePool
+    ) {
+        self.eventLoop = eventLoop
+        self.schema = schema
+        self.access = access
+        self.nodes = nodes
+        self.pool = pool
+    }
+
+    // MARK: From the head
+
+    /// Whether this client may write to this database, and whether there is one: nil, and `later` is called.
+    func admit(
+        to database: String, _ credential: @autoclosure () -> ClientCredential,
+        later: @escaping (Admission) -> Void
+    ) -> Admission? {
+        guard let access else { return existing(database, later: later) }
+        if database == HiddenDatabase.name { return user(credential(), or: Self.hidden, later: later) }
+        let credential = credential()
+        func judged(_ verdict: AccessVerdict) -> Admission? {
+            guard case .refused(let response, _) = verdict, response.status == 404,
+                schema.read({ $0.isChanging(database) })
+            else { return Self.admission(verdict) }
+            // It may be on its way: an administrator may write to it once it is there, and that is told without it.
+            return access.verdict(.admin, for: credential) { later(Self.whileChanging($0)) }.map(Self.whileChanging)
+        }
+        let verdict = access.verdict(.write(database), for: credential) { verdict in
+            if let admission = judged(verdict) { later(admission) }
+        }
+        return verdict.flatMap(judged)
+    }
+
+    /// An answer that a client gets in any case, unless it is nobody InfluxDB knows: then that comes first.
+    func user(
+        _ credential: ClientCredential, or response: Response, later: @escaping (Admission) -> Void
+    ) -> Admission? {
+        func judged(_ verdict: AccessVerdict) -> Admission {
+            if case .allowed = verdict { .refused(response) } else { Self.admission(verdict) }
+        }
+        guard let access else { return .refused(response) }
+        return access.verdict(.user, for: credential) { later(judged($0)) }.map(judged)
+    }
+
+    private static let hidden = Response.error(404, HiddenDatabase.writeError)
+
+    private static func admission(_ verdict: AccessVerdict) -> Admission {
+        switch verdict {
+        case .allowed: .admitted
+        case .refused(let response, _): .refused(response)
+        case .unavailable: .refused(.accessUnknown)
+        }
+    }
+
+    private static func whileChanging(_ verdict: AccessVerdict) -> Admission {
+        if case .allowed = verdict { return .admitted }
+        return .refused(.unavailable("the database is being created or dropped; try again later", retryAfter: 1))
+    }
+
+    private func existing(_ database: String, later: @escaping (Admission) -> Void) -> Admission? {
+        if database == HiddenDatabase.name { return .refused(Self.hidden) }
+        switch schema.read({ $0.database(database) }) {
+        case .exists, .isUnknown: return .admitted
+        case .isMissing: return verify(Place(database: database), later: later)
+        }
+    }
+
+    // MARK: Before logging
+
+    /// Whether the retention policy is there; empty: the default one.
+    func admit(
+        to database: String, retentionPolicy: String, later: @escaping (Admission) -> Void
+    ) -> Admission? {
+        switch schema.read({ $0.policy(retentionPolicy, of: database) }) {
+        case .exists, .isUnknown: .admitted
+        case .isMissing: verify(Place(database: database, retentionPolicy: retentionPolicy), later: later)
+        }
+    }
+
+    // MARK: Making sure
+
+    /// The catalogue may be some seconds old, so a node has the last word. Without a node nobody guesses.
+    private func verify(_ place: Place, later: @escaping (Admission) -> Void) -> Admission? {
+        if let (refusal, at) = verified[place], NIODeadline.now() - at < Self.verifiedFor {
+            return refusal.map { .refused($0) } ?? .admitted
+        }
+        let nodes = nodes()
+        guard !nodes.isEmpty else { return .admitted }
+        if waiting[place] != nil {
+            waiting[place]?.append(later)
+            return nil
+        }
+        waiting[place] = [later]
+        let request = NodeRequests.write(
+            database: place.database, retentionPolicy: place.retentionPolicy ?? "", precision: "n", body: []
+        )
+        NodeInquiry.ask(
+            request, of: nodes, pool: pool, isUsable: { place.exists($0) || place.refusal($0) != nil }, on: eventLoop
+        ) { [weak self] reply in self?.verified(place, reply) }
+        return nil
+    }
+
+    private func verified(_ place: Place, _ reply: NodeReply?) {
+        let refusal = reply.flatMap(place.refusal)
+        if reply != nil { verified[place] = (refusal, .now()) }
+        if reply != nil, refusal == nil { schema.lookSoon() }
+        let admission: Admission
+        // A change may have begun meanwhile.
+        if let refusal, !schema.read({ $0.isChanging(place.database) }) {
+            admission = .refused(refusal)
+        } else {
+            admission = .admitted
+        }
+        for waiter in waiting.removeValue(forKey: place) ?? [] { waiter(admission) }
+    }
+}

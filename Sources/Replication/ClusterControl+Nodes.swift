@@ -1,0 +1,423 @@
+// From where each node is fed, and whether at all: what interviews, the gateway's memory and the operator say comes
+// together here, and is decided by `Attachment`.
+
+import Cluster
+import CommitLog
+import Logging
+import NIOCore
+
+/// What the control keeps of one node.
+struct NodeControl {
+    var memory: NodeMemory
+    /// What it said last.
+    var interviewed: Interviewed?
+    /// The run of its server that is fed.
+    var process: ProcessIdentity?
+    var isAttached = false
+    /// Shown as down, though it is only paused: a fire drill.
+    var isDrill = false
+    var pauseEnd: Scheduled<Void>?
+    var isBeingGivenUp = false
+
+    init(memory: NodeMemory) { self.memory = memory }
+}
+
+/// The first nodes of a log: nobody knows yet what the truth is.
+struct FirstAttach {
+    /// Nodes that may become part of it, by what they said.
+    var candidates: [NodeIndex: Interviewed] = [:]
+    var patience: Scheduled<Void>?
+    var isComparing = false
+}
+
+extension ClusterControl {
+    static let genesisNote = "genesis"
+    /// Before a node's name: the cursor of its newest confirmed marker. No node can have such a name.
+    package static let markerCursor = "/marker/"
+
+    /// Whether the log began when no node had data; nil: it has not begun.
+    private var beganEmpty: Bool? {
+        commitLog.note(Self.genesisNote).map { $0 == Array("empty".utf8) }
+    }
+
+    /// What was known of the nodes when the gateway ran last.
+    func recall() {
+        for (index, node) in state.value.nodes.enumerated() {
+            let node = (index: NodeIndex(index), memory: node.memory)
+            if let reason = node.memory.needsCopy { perform(state.value.sync.needsCopy(node.index, reason: reason)) }
+            if let reason = node.memory.paused { beginPause(node.index, reason: reason) }
+        }
+        publishDivergences()
+    }
+
+    func remember(_ node: NodeIndex, then done: (@Sendable (Bool) -> Void)? = nil) {
+        let memory = state.value.nodes[Int(node.value)].memory
+        do {
+            try commitLog.setNote(NodeMemory.noteName(name(node)), memory.isEmpty ? nil : memory.encoded)
+        } catch {
+            logger.error("a fact about a node cannot be kept", metadata: ["node": "\(name(node))", "error": "\(error)"])
+        }
+        guard let done else { return }
+        commitLog.checkpoint { [control] result in
+            let isDurable = (try? result.get()) != nil
+            control.execute { done(isDurable) }
+        }
+    }
+
+    // MARK: Interviews
+
+    package func noted(_ node: NodeIndex, _ facts: NodeFacts) {
+        onControl { [self] in
+            let warnings = NodeWarnings.of(facts, clockSkew: settings.clockSkew)
+            let before = view.current[node].warnings
+            view.update { $0.nodes[Int(node.value)].warnings = warnings }
+            for warning in warnings where !before.contains(warning) {
+                logger.warning("\(warning)", metadata: ["node": "\(name(node))"])
+            }
+        }
+    }
+
+    package func interviewed(_ node: NodeIndex, _ interviewed: Interviewed) {
+        onControl { [self] in
+            state.value.nodes[Int(node.value)].interviewed = interviewed
+            judge(node, interviewed, isTrusted: false)
+        }
+    }
+
+    private func situation(_ node: NodeIndex, _ interviewed: Interviewed, isTrusted: Bool) -> Attachment.Situation {
+        let own = state.value.nodes[Int(node.value)]
+        var situation = Attachment.Situation(
+            node: name(node), logID: log.id, epoch: log.epoch, logStart: commitLog.start, horizon: horizon,
+            durableEnd: commitLog.durableEnd, cursor: commitLog.cursor(name(node)))
+        situation.holdsAllHistory = beganEmpty != false && commitLog.start == .zero
+        situation.markers = interviewed.markers
+        situation.isEmpty = !interviewed.hasData
+        situation.process = interviewed.facts.process
+        situation.formerProcess = own.process
+        situation.lastMarker =
+            (interviewed.lastMarker ?? commitLog.cursor(Self.markerCursor + name(node)))?.rawValue
+        situation.attemptedMarker = interviewed.attemptedMarker?.rawValue
+        situation.isTrusted = isTrusted
+        for (index, other) in state.value.nodes.enumerated() where NodeIndex(index) != node {
+            // Who is not fed may still be the same server.
+            situation.peers.append(
+                .init(name: names[index], process: other.process ?? other.interviewed?.facts.process))
+        }
+        return situation
+    }
+
+    private func judge(_ node: NodeIndex, _ interviewed: Interviewed, isTrusted: Bool) {
+        let attachment = Attachment(situation(node, interviewed, isTrusted: isTrusted))
+        for warning in attachment.warnings { addWarning(node, warning) }
+        if let reason = state.value.nodes[Int(node.value)].memory.needsCopy, !isTrusted {
+            // A copy of another node that was put there says so itself.
+            guard case .rewind(let offset, let words) = attachment.verdict,
+                interviewed.markers.contains(where: { $0.logID == log.id && $0.node != name(node) })
+            else { return perform(state.value.sync.needsCopy(node, reason: reason)) }
+            return attach(node, at: offset, interviewed, reason: words)
+        }
+        switch attachment.verdict {
+        case .hold(let reason):
+            hold(node, reason: reason)
+        case .needsCopy(let reason):
+            giveUp(node, reason: reason)
+        case .attach, .rewind, .compareInventories:
+            if beganEmpty == nil { return consider(node, interviewed) }
+            switch attachment.verdict {
+            case .attach(let offset): attach(node, at: offset, interviewed, reason: nil)
+            case .rewind(let offset, let reason): attach(node, at: offset, interviewed, reason: reason)
+            default:
+                hold(
+                    node,
+                    reason: "\(name(node)) has data of its own, and this gateway has been at work without it. See what "
+                        + "differs (sluice doctor); then say sluice nodes trust \(name(node)) to take it as it is, or "
+                        + "copy the data of another node to it")
+            }
+        }
+    }
+
+    private func addWarning(_ node: NodeIndex, _ warning: String) {
+        guard !view.current[node].warnings.contains(warning) else { return }
+        view.update { $0.nodes[Int(node.value)].warnings.append(warning) }
+        logger.warning("\(warning)", metadata: ["node": "\(name(node))"])
+    }
+
+    // MARK: Decisions
+
+    func hold(_ node: NodeIndex, reason: String) {
+        perform(state.value.sync.detached(node, reason: reason))
+        leaveAttachment(node)
+        logger.error("a node is not read and gets nothing", metadata: ["node": "\(name(node))", "reason": "\(reason)"])
+    }
+
+    private func leaveAttachment(_ node: NodeIndex) {
+        state.value.nodes[Int(node.value)].isAttached = false
+        state.value.nodes[Int(node.value)].process = nil
+        perform(state.value.court.forget(node))
+        onReplicator(node) { $0.detach() }
+    }
+
+    /// Feeds the node from an offset on.
+    /// - Parameter reason: why that is not where its cursor stood; nil: it is, or nearly.
+    private func attach(_ node: NodeIndex, at offset: Offset, _ interviewed: Interviewed, reason: String?) {
+        let index = Int(node.value)
+        let before = commitLog.cursor(name(node)) ?? .zero
+        guard commitLog.setCursor(name(node), to: offset) else {
+            return giveUp(node, reason: "the log no longer holds what \(name(node)) lacks, from record \(offset) on")
+        }
+        let isRewind = reason != nil || state.value.nodes[index].isAttached
+        if let reason {
+            logger.warning("a node is fed anew", metadata: ["node": "\(name(node))", "reason": "\(reason)"])
+        }
+        let isKnownAgain = state.value.nodes[index].memory.needsCopy != nil
+        state.value.nodes[index].memory.needsCopy = nil
+        state.value.nodes[index].isAttached = true
+        state.value.nodes[index].isBeingGivenUp = false
+        state.value.nodes[index].process = interviewed.facts.process
+        if isKnownAgain { remember(node) }
+        perform(state.value.court.forget(node))
+        let readable = max(horizon, isRewind ? max(before, offset) : offset)
+        perform(state.value.sync.attached(node, cursor: offset, horizon: readable))
+        // Nothing may take effect any more of what another process sent, or this one to another server.
+        perform(state.value.sync.unsettled(node, reason: "it is not known yet whether it is still at work"))
+        let attachment = NodeAttachment(
+            number: state.value.sync.members[index].attachment, cursor: offset, process: interviewed.facts.process,
+            replayEnd: isRewind ? max(before, horizon) : horizon,
+            replayBytes: isRewind ? .max : settings.replayBytes)
+        onReplicator(node) { $0.attach(attachment) }
+    }
+
+    package func needsCopy(_ node: NodeIndex, reason: String) { onControl { [self] in giveUp(node, reason: reason) } }
+
+    /// The log will not bring the node up to date. That is durable before anything is deleted that it lacks.
+    func giveUp(_ node: NodeIndex, reason: String) {
+        let index = Int(node.value)
+        logger.error(
+            "a node needs a copy: the log cannot bring it up to date",
+            metadata: ["node": "\(name(node))", "reason": "\(reason)"])
+        view.update { $0.nodes[index].trouble = reason }
+        state.value.nodes[index].memory.needsCopy = reason
+        state.value.nodes[index].isBeingGivenUp = true
+        perform(state.value.sync.needsCopy(node, reason: reason))
+        leaveAttachment(node)
+        remember(node) { [self] isDurable in
+            guard isDurable, state.value.nodes[index].memory.needsCopy != nil else { return }
+            // Behind whatever the replicator has said of its progress.
+            onReplicator(node) { [self] _ in
+                onControl { [self] in
+                    guard state.value.nodes[index].memory.needsCopy != nil else { return }
+                    commitLog.removeCursor(name(node))
+                    commitLog.removeCursor(Self.markerCursor + name(node))
+                }
+            }
+        }
+    }
+
+    package func markerConfirmed(_ node: NodeIndex, _ cursor: Offset) {
+        commitLog.setCursor(Self.markerCursor + name(node), to: cursor)
+    }
+
+    // MARK: The first attachment
+
+    private func consider(_ node: NodeIndex, _ interviewed: Interviewed) {
+        commitLog.setCursor(name(node), to: commitLog.start)
+        state.value.firstAttach.candidates[node] = interviewed
+        perform(state.value.sync.detached(node, reason: "waiting for the other nodes, to compare what they hold"))
+        if state.value.firstAttach.patience == nil {
+            state.value.firstAttach.patience = control.scheduleTask(in: settings.firstAttachPatience) {
+                [weak self] in self?.begin()
+            }
+        }
+        let heard = state.value.nodes.indices.filter { state.value.nodes[$0].interviewed != nil }
+        if heard.count == names.count { begin() }
+    }
+
+    /// Everybody has been heard, or has had the time to be.
+    private func begin() {
+        guard beganEmpty == nil, !state.value.firstAttach.isComparing else { return }
+        let candidates = state.value.firstAttach.candidates
+        guard !candidates.isEmpty else { return }
+        let withData = candidates.filter(\.value.hasData).keys.sorted()
+        if withData.isEmpty { return attachFirst(candidates, serving: Set(candidates.keys), words: [:], isEmpty: true) }
+        if candidates.count == 1 || withData.count == 1 {
+            return attachFirst(candidates, serving: [withData[0]], words: [:], isEmpty: false)
+        }
+        state.value.firstAttach.isComparing = true
+        compare(withData) { [self] comparison in
+            state.value.firstAttach.isComparing = false
+            attachFirst(
+                state.value.firstAttach.candidates, serving: comparison.serving, words: comparison.words,
+                isEmpty: false)
+        }
+    }
+
+    private func attachFirst(
+        _ candidates: [NodeIndex: Interviewed], serving: Set<NodeIndex>, words: [NodeIndex: String], isEmpty: Bool
+    ) {
+        state.value.firstAttach.patience?.cancel()
+        state.value.firstAttach = FirstAttach()
+        do {
+            try commitLog.setNote(Self.genesisNote, Array((isEmpty ? "empty" : "data").utf8))
+        } catch {
+            logger.error("how the log began cannot be kept", metadata: ["error": "\(error)"])
+        }
+        commitLog.checkpoint { [self] _ in
+            control.execute { [self] in
+                for (node, interviewed) in candidates.sorted(by: { $0.key < $1.key }) {
+                    if serving.contains(node) {
+                        attach(node, at: commitLog.start, interviewed, reason: nil)
+                    } else if interviewed.hasData {
+                        hold(
+                            node,
+                            reason: "\(name(node)) holds other data than "
+                                + "\(serving.sorted().map { name($0) }.joined(separator: ", ")): "
+                                + "\(words[node] ?? "it could not be compared"). Only the most complete is read. Say "
+                                + "sluice nodes trust \(name(node)) to take it as it is, or copy the data to it")
+                    } else {
+                        giveUp(
+                            node,
+                            reason: "\(name(node)) is new and empty, and other nodes have data that the log does not "
+                                + "hold; copy the data of another node to it, then say sluice nodes trust \(name(node))")
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: The operator
+
+    /// Leaves the node alone until `resume`; its backlog is kept.
+    /// - Parameter asFailure: show it as down, for a fire drill.
+    package func pause(_ node: NodeIndex, asFailure: Bool, for time: TimeAmount?) -> EventLoopFuture<Void> {
+        control.submit { [self] in
+            let reason =
+                asFailure
+                ? "a fire drill: it is treated as if it had failed, until: sluice nodes resume \(name(node))"
+                : "paused by an operator, until: sluice nodes resume \(name(node))"
+            state.value.nodes[Int(node.value)].isDrill = asFailure
+            if let time {
+                state.value.nodes[Int(node.value)].pauseEnd?.cancel()
+                state.value.nodes[Int(node.value)].pauseEnd = control.scheduleTask(in: time) { [weak self] in
+                    self?.endPause(node)
+                }
+            } else {
+                state.value.nodes[Int(node.value)].memory.paused = reason
+                remember(node)
+            }
+            beginPause(node, reason: reason)
+        }
+    }
+
+    package func resume(_ node: NodeIndex) -> EventLoopFuture<Void> {
+        control.submit { [self] in endPause(node) }
+    }
+
+    private func beginPause(_ node: NodeIndex, reason: String) {
+        perform(state.value.sync.paused(node, reason: reason))
+        onReplicator(node) { $0.setPaused(true) }
+    }
+
+    private func endPause(_ node: NodeIndex) {
+        let index = Int(node.value)
+        state.value.nodes[index].pauseEnd?.cancel()
+        state.value.nodes[index].pauseEnd = nil
+        state.value.nodes[index].isDrill = false
+        if state.value.nodes[index].memory.paused != nil {
+            state.value.nodes[index].memory.paused = nil
+            remember(node)
+        }
+        // It may have been changed meanwhile: not read before it was asked.
+        if state.value.nodes[index].isAttached {
+            perform(state.value.sync.unsettled(node, reason: "it was paused, and is asked what it holds"))
+        }
+        perform(state.value.sync.resumed(node))
+        onReplicator(node) { $0.setPaused(false) }
+    }
+
+    /// Why a node cannot be trusted now.
+    package struct TrustProblem: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// Takes the node as it is, on an operator's word. Says what that means; does it unless `dryRun`.
+    package func trust(_ node: NodeIndex, dryRun: Bool) -> EventLoopFuture<String> {
+        control.submit { [self] in
+            let index = Int(node.value)
+            let own = state.value.nodes[index]
+            let name = name(node)
+            if own.isAttached, own.memory.diverged.isEmpty {
+                throw TrustProblem(description: "\(name) is in use already; there is nothing to trust")
+            }
+            if own.isAttached {
+                let count = own.memory.diverged.count
+                if !dryRun {
+                    state.value.nodes[index].memory.diverged = []
+                    publishDivergences()
+                    remember(node)
+                }
+                return "\(name) is read again for the \(count) measurements that were found to differ"
+            }
+            guard let interviewed = own.interviewed else {
+                throw TrustProblem(description: "\(name) has not answered since the gateway started; start it first")
+            }
+            let attachment = Attachment(situation(node, interviewed, isTrusted: true))
+            guard case .attach(let offset) = attachment.verdict else {
+                if case .rewind(let offset, let reason) = attachment.verdict {
+                    if !dryRun { trusted(node, at: offset, interviewed) }
+                    return "\(reason); it is fed from record \(offset) on"
+                }
+                if case .hold(let reason) = attachment.verdict { throw TrustProblem(description: reason) }
+                throw TrustProblem(description: "\(name) cannot be trusted as it is")
+            }
+            if !dryRun { trusted(node, at: offset, interviewed) }
+            let left = commitLog.durableEnd.rawValue - offset.rawValue
+            return "\(name) is taken as it is and fed from record \(offset) on (\(left) records are waiting); what it "
+                + "lacks from before stays missing there, and what it has too much stays"
+        }
+    }
+
+    private func trusted(_ node: NodeIndex, at offset: Offset, _ interviewed: Interviewed) {
+        state.value.nodes[Int(node.value)].memory.diverged = []
+        publishDivergences()
+        attach(node, at: offset, interviewed, reason: "an operator trusts it as it is")
+        remember(node)
+        if beganEmpty == nil { try? commitLog.setNote(Self.genesisNote, Array("data".utf8)) }
+    }
+
+    // MARK: Once a second
+
+    func doChores() {
+        let figures = commitLog.figures
+        state.value.outage.note(bytesAppended: figures.bytes, at: MonotonicClock.now)
+        let left = state.value.outage.seconds(room: figures.roomBytes)
+        view.update { $0.outageBudget = left }
+        relievePressure(figures)
+    }
+
+    /// At the log's limit, what only lagging nodes lack and another has is dropped for them (L20).
+    private func relievePressure(_ figures: LogFigures) {
+        let policy = RetentionPolicy(segmentBytes: commitLog.segmentBytes, maximumBytes: figures.maximumBytes)
+        guard figures.roomBytes < policy.wantedRoom else { return }
+        var others = commitLog.cursors
+        var members: [RetentionPolicy.Member] = []
+        for (index, member) in state.value.sync.members.enumerated() {
+            let cursor = others.removeValue(forKey: names[index])
+            let marker = others.removeValue(forKey: Self.markerCursor + names[index])
+            // The log keeps what is above the marker.
+            let needed = cursor.map { min($0, marker ?? $0) }
+            members.append(
+                .init(
+                    node: NodeIndex(index), state: member.state,
+                    cursor: state.value.nodes[index].isBeingGivenUp ? nil : needed))
+        }
+        let decision = policy.decide(
+            room: figures.roomBytes, members: members, otherCursors: Array(others.values),
+            bytesBelow: { commitLog.bytes(below: $0) })
+        for node in decision.givenUp {
+            giveUp(
+                node,
+                reason: "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
+                    + "copy the data of another node to it, then say sluice nodes trust \(name(node))")
+        }
+    }
+}

@@ -1,0 +1,157 @@
+// What nodes refused, brought before the court; its decisions become records of the log, dead letters and, where nodes
+// differ, measurements that are not read on a node.
+
+import Cluster
+import CommitLog
+import InfluxQL
+import Logging
+import NIOCore
+
+extension ClusterControl {
+    package func reported(_ node: NodeIndex, _ report: RefusalReport) {
+        onControl { [self] in
+            var passed = NodeSet()
+            for (index, member) in state.value.sync.members.enumerated() {
+                // What a node has behind it counts, unless it is not known what it has.
+                if member.cursor > report.offset, member.state.isFed { passed.insert(NodeIndex(index)) }
+            }
+            state.value.reports[report.offset, default: [:]][node] = report
+            perform(state.value.court.reported(node, report.offset, report.refused, passed: passed))
+        }
+    }
+
+    package func took(_ node: NodeIndex, _ offset: Offset) {
+        onControl { [self] in perform(state.value.court.took(node, offset)) }
+    }
+
+    func perform(_ actions: [RefusalCourt.Action]) {
+        for action in actions {
+            switch action {
+            case .ask(let nodes, let offset):
+                for node in nodes { onReplicator(node) { $0.watch(offset) } }
+            case .decided(let offset, let decision):
+                carryOut(decision, of: offset)
+            }
+        }
+    }
+
+    private func carryOut(_ decision: RefusalCourt.Decision, of offset: Offset) {
+        guard let reports = state.value.reports.removeValue(forKey: offset), let any = reports.first?.value else {
+            return
+        }
+        var records: [RefusalRecord] = []
+        func note(_ lines: RefusedLines, node: String, by parties: [NodeIndex]) {
+            records.append(
+                RefusalRecord(
+                    of: offset, lines: lines, node: node, refusedBy: parties.map { name($0) },
+                    database: any.database, key: any.key, payload: any.payload,
+                    textLimit: settings.largestRefusalText))
+        }
+        if let final = decision.final { note(final, node: "", by: decision.parties) }
+        for (node, lines) in decision.diverged.sorted(by: { $0.key < $1.key }) {
+            note(lines, node: name(node), by: [node])
+            diverged(node, lines, report: any)
+        }
+        append(records[...]) { [self] in
+            for node in decision.parties {
+                let words = decision.final.map { _ in reports[node]?.refused.words ?? any.refused.words }
+                onReplicator(node) { $0.decided(offset, words: words) }
+            }
+        }
+    }
+
+    /// Until all are durable, however long that takes: no cursor passes a refusal that is not.
+    private func append(_ records: ArraySlice<RefusalRecord>, then done: @escaping @Sendable () -> Void) {
+        guard let first = records.first else { return done() }
+        loops[0].log.value.append(first) { [self] isDurable in
+            if isDurable { return append(records.dropFirst(), then: done) }
+            control.scheduleTask(in: .seconds(1)) { [self] in append(records, then: done) }
+        }
+    }
+
+    private func diverged(_ node: NodeIndex, _ lines: RefusedLines, report: RefusalReport) {
+        if lines.lacksDatabase {
+            return giveUp(
+                node,
+                reason: "it does not know the database \(report.database), which others have: it has lost its schema; "
+                    + "copy the data of another node to it, then say: sluice nodes trust \(name(node))")
+        }
+        let names = BatchLines([report.payload]).measurements(of: lines.lines.map(\.line), item: 0)
+        noteDivergence(node, database: report.database, measurements: names, cause: lines.lines[0].refusal.message)
+    }
+
+    package func contradicted(_ node: NodeIndex, database: String, measurements: Set<String>) {
+        onControl { [self] in
+            noteDivergence(
+                node, database: database, measurements: measurements, cause: "it took lines that other nodes refused")
+        }
+    }
+
+    private func noteDivergence(_ node: NodeIndex, database: String, measurements: Set<String>, cause: String) {
+        let index = Int(node.value)
+        var isNew = false
+        for name in measurements {
+            isNew = state.value.nodes[index].memory.diverged.insert(.init(database: database, measurement: name)).inserted || isNew
+        }
+        guard isNew else { return }
+        logger.error(
+            "a node differs from others; what differs is not read there until the node has a copy, or is trusted",
+            metadata: [
+                "node": "\(name(node))", "database": "\(database)",
+                "measurements": "\(measurements.sorted().joined(separator: " "))", "cause": "\(cause)",
+            ]
+        )
+        publishDivergences()
+        remember(node)
+        if state.value.nodes[index].memory.diverged.count > NodeMemory.mostDiverged {
+            giveUp(
+                node,
+                reason: "more than \(NodeMemory.mostDiverged) measurements differ from other nodes: copy the data of "
+                    + "another node to it, then say: sluice nodes trust \(name(node))")
+        }
+    }
+
+    /// What was dropped differs no more.
+    package func mutated(_ node: NodeIndex, _ mutation: MutationRecord) {
+        guard !view.current.divergences.isEmpty else { return }
+        let dropped = DroppedNames(mutation)
+        onControl { [self] in
+            let before = state.value.nodes[Int(node.value)].memory.diverged
+            let after = before.filter { !dropped.contains($0) }
+            guard after.count < before.count else { return }
+            state.value.nodes[Int(node.value)].memory.diverged = after
+            publishDivergences()
+            remember(node)
+        }
+    }
+
+    func publishDivergences() {
+        let all = state.value.nodes.enumerated().flatMap { index, node in
+            node.memory.diverged.map { Divergence(node: NodeIndex(index), place: $0) }
+        }
+        view.update { $0.divergences = all }
+    }
+}
+
+/// What a statement forgets: a database, or a measurement of one.
+private struct DroppedNames: Sendable {
+    private var database: String?
+    private var measurement: String?
+
+    init(_ mutation: MutationRecord) {
+        guard case .statements(let statements) = Parsed(mutation.redactedStatement), let statement = statements.first
+        else { return }
+        switch statement.kind {
+        case .dropDatabase: database = statement.database?.literal ?? statement.subject?.literal
+        case .dropMeasurement:
+            database = mutation.database
+            measurement = statement.subject?.literal
+        default: break
+        }
+    }
+
+    func contains(_ place: DivergedMeasurement) -> Bool {
+        guard let database, database == place.database else { return false }
+        return measurement.map { $0 == place.measurement } ?? true
+    }
+}

@@ -1,0 +1,113 @@
+// What an interview gives: plain values, so that what is decided on them needs no node.
+
+import Cluster
+
+/// Why a node did not give an answer, for people.
+package struct InterviewFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    package enum Kind: Equatable, Sendable {
+        /// Not there, or no complete answer in time.
+        case unreachable
+        /// 401 or 403: the credential is at fault.
+        case unauthorized
+        /// Something else than an InfluxDB 1.x answers.
+        case notInfluxDB
+        /// The node said no, in its own words.
+        case refused
+        /// The answer is not what such a node says, is cut by the node's limits, or is larger than is read.
+        case unusable
+    }
+
+    package let kind: Kind
+    package let reason: String
+
+    package init(_ kind: Kind, reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+
+    package var description: String { reason }
+}
+
+/// One series of a query's answer.
+package struct QuerySeries: Equatable, Sendable {
+    package var name: String
+    package var tags: [String: String]
+    package var columns: [String]
+    package var values: [[JSONValue]]
+
+    package init(name: String = "", tags: [String: String] = [:], columns: [String], values: [[JSONValue]]) {
+        self.name = name
+        self.tags = tags
+        self.columns = columns
+        self.values = values
+    }
+
+    /// The values of one column, top to bottom; nil when there is no such column. Short rows give `null`.
+    package func column(_ name: String) -> [JSONValue]? {
+        guard let index = columns.firstIndex(of: name) else { return nil }
+        return values.map { index < $0.count ? $0[index] : .null }
+    }
+
+    /// The value of one column in the first row.
+    package func first(_ column: String) -> JSONValue? { self.column(column)?.first }
+}
+
+/// What the node shows of itself; nil where it does not.
+package struct NodeFacts: Equatable, Sendable {
+    package struct ContinuousQuery: Hashable, Sendable {
+        package var database: String
+        package var name: String
+        package var statement: String
+    }
+
+    package var process: ProcessIdentity?
+    /// As it names itself: `X-Influxdb-Version`.
+    package var version: String
+    /// The node's clock minus ours in nanoseconds, half the round trip taken off; right to within half of `roundTrip`.
+    package var clockOffset: Int64?
+    package var roundTrip: Int64
+    /// `wal-fsync-delay` in nanoseconds: what a power loss may take back.
+    package var walFsyncDelay: Int64?
+    /// Whether the node runs its continuous queries itself.
+    package var runsContinuousQueries: Bool?
+    package var continuousQueries: [ContinuousQuery]
+    /// `inmem` or `tsi1`; of several shards with different ones, all, joined by `+`. InfluxDB 1.6 does not show it.
+    package var indexVersion: String?
+}
+
+/// What is under way inside a node at one moment.
+package struct FenceSample: Equatable, Sendable {
+    package var process: ProcessIdentity
+    /// Writes that shards of the database have begun and not ended. Writes that the node forgot to count as ended
+    /// (InfluxDB does that, see `NodeInterview.fence`) are taken off once it is certain that none is at work.
+    package var unfinishedWrites: Int
+    /// `POST /write` requests of anybody, to any database.
+    package var activeWrites: Int
+    /// As the node prints them; without `SHOW QUERIES`.
+    package var runningStatements: [String]
+
+    package init(
+        process: ProcessIdentity, unfinishedWrites: Int, activeWrites: Int, runningStatements: [String]
+    ) {
+        self.process = process
+        self.unfinishedWrites = unfinishedWrites
+        self.activeWrites = activeWrites
+        self.runningStatements = runningStatements
+    }
+
+    /// The running statements that may change something. The node prints statements from their syntax tree, so their
+    /// first word and `INTO` are always upper case.
+    package var runningMutations: [String] {
+        runningStatements.filter { statement in
+            if statement.hasPrefix("SHOW ") { return false }
+            if statement.hasPrefix("SELECT ") || statement.hasPrefix("EXPLAIN ") { return statement.contains(" INTO ") }
+            return true
+        }
+    }
+}
+
+package enum FenceReading: Equatable, Sendable {
+    case sample(FenceSample)
+    /// It cannot be known what is under way.
+    case unavailable(reason: String)
+}

@@ -1,0 +1,238 @@
+// Who is behind the address, and whether anything of ours is still under way there: interview, attachment, fence,
+// marker.
+
+import Cluster
+import CommitLog
+import NIOCore
+import NodeClient
+
+extension NodeReplicator {
+    // MARK: Contact
+
+    /// A connection broke: a request on it may still take effect, and the next process at the address may hold other
+    /// data. Nothing is sent before both are known (S10, S11).
+    func contactLost(reason: String) {
+        guard !isStopped, case .known = contact else { return }
+        contact = .unknown
+        if attachment != nil {
+            closeGate()
+            delegate.contactLost(node, reason: reason)
+        }
+        interview()
+    }
+
+    func closeGate() {
+        gate = .closed
+        // What waits for a fence of its own begins anew behind the next one.
+        for (id, flight) in flights where flight.settling != nil { putBack(id) }
+    }
+
+    func interview() {
+        guard !isStopped, !isPaused, case .unknown = contact else { return }
+        contact = .interviewing
+        questions.facts().assumeIsolated().whenComplete { [self] result in
+            guard !isStopped, case .interviewing = contact else { return }
+            switch result {
+            case .failure(let error): interviewFailed(error)
+            case .success(let facts):
+                delegate.noted(node, facts)
+                if let attachment, let process = attachment.process, process == facts.process {
+                    contact = .known
+                    reopen()
+                } else {
+                    askForMarkers(facts)
+                }
+            }
+        }
+    }
+
+    private func askForMarkers(_ facts: NodeFacts) {
+        questions.markers().and(questions.hasData()).assumeIsolated().whenComplete { [self] result in
+            guard !isStopped, case .interviewing = contact else { return }
+            switch result {
+            case .failure(let error): interviewFailed(error)
+            case .success(let (markers, hasData)):
+                contact = .known
+                delegate.interviewed(node, 
+                    Interviewed(facts: facts, markers: markers, hasData: hasData, lastMarker: lastMarker,
+                        attemptedMarker: attemptedMarker))
+            }
+        }
+    }
+
+    /// The next ping that is answered brings the next try.
+    private func interviewFailed(_ error: any Error) {
+        contact = .unknown
+        delegate.waits(node, reason: "\(error)")
+    }
+
+    // MARK: What the cluster's control decides
+
+    /// Feeds the node from here on, as soon as nothing of an earlier attachment is in flight.
+    package func attach(_ attachment: NodeAttachment) {
+        guard !isStopped else { return }
+        detach()
+        nextAttachment = attachment
+        if requestsInFlight == 0 { becameQuiet() }
+    }
+
+    /// Sends nothing until it is attached.
+    package func detach() {
+        gate = .closed
+        generation += 1
+        flights = [:]
+        attachment = nil
+        nextAttachment = nil
+        feed.unsubscribe(node)
+    }
+
+    /// Asks the node again who it is and what it holds.
+    package func interviewAgain() {
+        guard !isStopped else { return }
+        detach()
+        if case .known = contact { contact = .unknown }
+        interview()
+    }
+
+    package func setPaused(_ paused: Bool) {
+        guard isPaused != paused else { return }
+        isPaused = paused
+        if paused {
+            closeGate()
+            contact = .unknown
+        } else {
+            interview()
+        }
+    }
+
+    func becameQuiet() {
+        guard !isStopped else { return }
+        if let next = nextAttachment {
+            nextAttachment = nil
+            begin(next)
+        } else if case .settling = gate {
+            sample(fence)
+        }
+    }
+
+    private func begin(_ next: NodeAttachment) {
+        attachment = next
+        lanes = NodeLanes(cursor: next.cursor, limits: settings.batch)
+        finals = [:]
+        watched = []
+        refusedHere = RecentOffsets()
+        recent = RecentRefusals()
+        shardGroups = ShardGroups()
+        stubborn = [:]
+        lastMarker = nil
+        let here = NIOLoopBound(self, eventLoop: eventLoop)
+        let loop = eventLoop
+        let generation = generation
+        feed.subscribe(node, from: next.cursor, room: settings.lookAhead) { event in
+            loop.execute { here.value.fed(event, generation: generation) }
+        }
+        reopen()
+    }
+
+    /// The node says whose it is before it gets anything.
+    private func reopen() {
+        guard !isStopped, let attachment, case .known = contact else { return }
+        if lastMarker != nil { return settle() }
+        guard !isWritingMarker else { return }
+        isWritingMarker = true
+        attemptedMarker = max(attemptedMarker ?? .zero, attachment.cursor)
+        let generation = generation
+        questions.writeMarker(marker(attachment.cursor)).assumeIsolated().whenComplete { [self] result in
+            isWritingMarker = false
+            guard !isStopped, generation == self.generation else { return }
+            switch result {
+            case .success:
+                lastMarker = attachment.cursor
+                delegate.markerConfirmed(node, attachment.cursor)
+                reopen()
+            case .failure(let error):
+                delegate.waits(node, reason: "cannot write its marker into database _sluice: \(error)")
+                let here = NIOLoopBound(self, eventLoop: eventLoop)
+                eventLoop.scheduleTask(in: .seconds(1)) { here.value.reopen() }
+            }
+        }
+    }
+
+    // MARK: The fence
+
+    /// Opens the gate once nothing is under way in the node that was not answered.
+    private func settle() {
+        guard attachment != nil, !isPaused else { return }
+        gate = .settling(Settling(.unanswered, process: attachment?.process?.started ?? ""))
+        fence += 1
+        if requestsInFlight == 0 { sample(fence) }
+    }
+
+    private func sample(_ turn: Int) {
+        guard turn == fence, case .settling = gate, requestsInFlight == 0 else { return }
+        questions.fence(database: nil).assumeIsolated().whenSuccess { [self] reading in
+            guard !isStopped, turn == fence, case .settling(var settling) = gate else { return }
+            let outcome: Settling.Outcome
+            switch reading {
+            case .sample(let sample):
+                if let process = attachment?.process, process != sample.process {
+                    return contactLost(reason: "it was started again")
+                }
+                outcome = settling.sampled(sample.counts)
+            case .unavailable(let reason):
+                outcome = settling.couldNotSample()
+                if settling.unreadable >= 3 {
+                    delegate.waits(node, reason: "it cannot be known what is still under way in it: it \(reason)")
+                }
+            }
+            switch outcome {
+            case .settled:
+                gate = .open
+                delegate.settled(node)
+                pump()
+            case .again(let nanoseconds):
+                gate = .settling(settling)
+                let here = NIOLoopBound(self, eventLoop: eventLoop)
+                eventLoop.scheduleTask(in: .nanoseconds(nanoseconds)) { here.value.sample(turn) }
+            }
+        }
+    }
+
+    // MARK: Markers
+
+    private func marker(_ cursor: Offset) -> Marker {
+        Marker(logID: delegate.log.id, epoch: delegate.log.epoch, cursor: cursor.rawValue, node: name)
+    }
+
+    /// About once a second, if the node has got on: what is durable of its cursor, in order with the data.
+    func writeMarker() {
+        guard !isStopped, !isWritingMarker, case .open = gate, !isPaused, let durable = delegate.durableCursor(node)
+        else { return }
+        let cursor = min(durable, lanes.cursor)
+        if let lastMarker, lastMarker >= cursor { return }
+        isWritingMarker = true
+        attemptedMarker = max(attemptedMarker ?? .zero, cursor)
+        let generation = generation
+        questions.writeMarker(marker(cursor)).assumeIsolated().whenComplete { [self] result in
+            isWritingMarker = false
+            guard !isStopped, generation == self.generation else { return }
+            switch result {
+            case .success:
+                lastMarker = cursor
+                delegate.markerConfirmed(node, cursor)
+                for database in stubborn.keys { stubborn[database]?.otherWritesWork = true }
+            case .failure(let error):
+                logger.debug("a marker was not written", metadata: ["node": "\(name)", "error": "\(error)"])
+            }
+        }
+    }
+}
+
+extension FenceSample {
+    var counts: FenceCounts {
+        FenceCounts(
+            process: process.started, unfinishedWrites: unfinishedWrites, activeWrites: activeWrites,
+            runningMutations: runningMutations.count
+        )
+    }
+}

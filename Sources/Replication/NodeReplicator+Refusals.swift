@@ -1,0 +1,104 @@
+// Lines that the node refused: told to the set, which decides; what the set has refused, kept from the node.
+
+import Cluster
+import CommitLog
+import NIOCore
+
+extension NodeReplicator {
+    /// Every line of the batch is in or refused.
+    func conclude(_ id: Int) {
+        guard let flight = flights[id], let lines = flight.lines, let delivery = flight.delivery else { return }
+        var refused: [Int: RefusedLines] = [:]
+        for (item, entries) in lines.refusals(delivery.refusedLines) {
+            let offset = flight.batch.items[item].offset
+            figures.refusedLines.add(entries.count)
+            // What is applied a second time may be refused for what came after it.
+            if let attachment, offset < attachment.replayEnd { continue }
+            let words = flight.words ?? entries[0].refusal
+            refused[item] = RefusedLines(
+                lines: entries,
+                words: Refusal(
+                    status: words.status, message: Self.words(words.message, dropped: entries.count)),
+                lacksDatabase: flight.lacksDatabase
+            )
+        }
+        if refused.isEmpty { return finish(id) }
+        // What the set has decided already stands in the log by now.
+        flights[id]?.unreported = (refused, delegate.durableEnd)
+        report(id)
+    }
+
+    /// The words of a joined batch as one of its clients would have got them.
+    private static func words(_ message: String, dropped: Int) -> String {
+        guard let mark = message.ranges(of: "dropped=").last else { return message }
+        let rest = message[mark.upperBound...].drop { $0.isNumber }
+        return message[..<mark.upperBound] + "\(dropped)" + rest
+    }
+
+    func reportWhatWasHeldBack() {
+        for (id, flight) in flights where flight.unreported != nil { report(id) }
+    }
+
+    private func report(_ id: Int) {
+        guard let flight = flights[id], let (refused, until) = flight.unreported else { return }
+        let hasRoom = lanes.heldBytes < settings.lookAhead - (2 << 20)
+        if lanes.end < until, hasRoom { return }
+        flights[id]?.unreported = nil
+        for (position, var report) in refused {
+            let item = flight.batch.items[position]
+            guard case .points(let database, let key) = item.work, let payload = item.points else { continue }
+            if let known = finals[item.offset] {
+                report.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
+            }
+            refusedHere.insert(item.offset)
+            guard !report.lines.isEmpty else { continue }
+            flights[id]?.undecided.insert(item.offset)
+            delegate.reported(
+                node,
+                RefusalReport(offset: item.offset, database: database, key: key, payload: payload, refused: report))
+        }
+        if flights[id]?.undecided.isEmpty == true { finish(id) }
+    }
+
+    /// The set has decided on lines that this node refused, and the decision is durable.
+    /// - Parameter words: what a client that waits for the record is told; nil: another node took all of it.
+    package func decided(_ offset: Offset, words: Refusal?) {
+        guard !isStopped, let (id, flight) = flights.first(where: { $0.value.undecided.contains(offset) }) else { return }
+        if let words, case .points(let database, _) = flight.batch.items.first?.work {
+            delegate.refused(node, lane: database, offset: offset, words)
+        }
+        flights[id]?.undecided.remove(offset)
+        if flights[id]?.undecided.isEmpty == true { finish(id) }
+    }
+
+    /// The set wants to hear how this record ends here.
+    package func watch(_ offset: Offset) {
+        guard !isStopped, attachment != nil else { return }
+        if lanes.isDone(offset) {
+            if !refusedHere.contains(offset) { delegate.took(node, offset) }
+        } else if !flights.values.contains(where: { $0.undecided.contains(offset) }) {
+            watched.insert(offset)
+        }
+    }
+
+    func settleRefusals(of flight: Flight) {
+        for item in flight.batch.items {
+            finals[item.offset] = nil
+            if watched.remove(item.offset) != nil, !refusedHere.contains(item.offset) {
+                delegate.took(node, item.offset)
+            }
+        }
+    }
+
+    /// A refusal comes by in the log.
+    func heard(_ notice: RefusalNotice) {
+        guard notice.node.isEmpty, let attachment else { return }
+        if !lanes.isDone(notice.target) {
+            finals[notice.target] = notice.ranges
+        } else if notice.target >= attachment.cursor, notice.target >= attachment.replayEnd,
+            !notice.refusedBy.contains(name), !refusedHere.contains(notice.target)
+        {
+            delegate.contradicted(node, database: notice.database, measurements: notice.measurements)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// What an operator should look at in a node's own words of itself, though it works.
+
+package enum NodeWarnings {
+    /// - Parameter clockSkew: nanoseconds by which the node's clock may differ from ours.
+    static func of(_ facts: NodeFacts, clockSkew: Int64) -> [String] {
+        var warnings: [String] = []
+        if let delay = facts.walFsyncDelay, delay > 0 {
+            warnings.append(
+                "wal-fsync-delay is \(delay / 1_000_000) ms: after a power loss the node lacks writes that it had "
+                    + "confirmed; set it to 0s")
+        }
+        if let offset = facts.clockOffset, max(0, abs(offset) - facts.roundTrip / 2) > clockSkew {
+            warnings.append(
+                "its clock is \(abs(offset) / 1_000_000) ms \(offset > 0 ? "ahead of" : "behind") the gateway's: queries "
+                    + "with now() and retention differ between nodes; run an NTP client on both")
+        }
+        if facts.runsContinuousQueries != false, !facts.continuousQueries.isEmpty {
+            let names = facts.continuousQueries.prefix(5).map { "\($0.database).\($0.name)" }.joined(separator: ", ")
+            warnings.append(
+                "the node runs continuous queries by itself (\(names)): each node computes them from its own data, and "
+                    + "misses windows while it is down")
+        }
+        return warnings
+    }
+}
