@@ -135,6 +135,13 @@ package final class GatewayProcess: Sendable {
     package var process: ChildProcess? { running.withLock { $0 } }
     package var log: String { process?.log(lastLines: 120) ?? "" }
 
+    /// All lines on standard error since the first start.
+    package func errorLines() throws -> [String] {
+        guard let process else { return [] }
+        return String(decoding: try Data(contentsOf: process.standardError), as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+    }
+
     /// kill -9, and gone.
     package func kill() async throws {
         try await process?.killAndWait()

@@ -56,8 +56,8 @@ extension GatewayProcess {
         try await decoded(GatewayStatus.self, "/api/v1/status")
     }
 
-    package func deadLetters(db: String) async throws -> DeadLetters {
-        try await decoded(DeadLetters.self, "/api/v1/deadletters?db=\(InfluxClient.percent(db))")
+    package func deadLetters(db: String, limit: Int = 100) async throws -> DeadLetters {
+        try await decoded(DeadLetters.self, "/api/v1/deadletters?db=\(InfluxClient.percent(db))&limit=\(limit)")
     }
 
     private func decoded<Value: Decodable>(_ type: Value.Type, _ target: String) async throws -> Value {

@@ -1,0 +1,172 @@
+// The disk under the log is full, or fails: nothing that was acknowledged is lost, nothing is acknowledged that would
+// be, and what can go on by itself does.
+
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    @Suite(.serialized)
+    struct Disks {
+        static let needsMount: Comment = "needs the right to mount a tmpfs"
+
+        @Test(
+            "L10 L20 A9 a disk that others filled: 503 with Retry-After, no crash, no loss, and it goes on by itself",
+            .enabled(if: SmallDisk.isPossible, needsMount), arguments: ["auto", "0B"])
+        func filledByOthers(minimumFree: String) async throws {
+            let disk = try SmallDisk(bytes: 64 << 20)
+            try await run(on: disk, ["segment": "1MiB", "min_free": minimumFree]) { cluster in
+                var written = 0
+                for _ in 0..<20 { try #require(try await write(cluster, &written).status == 204) }
+                try disk.fill()
+                let refusal = try await writeUntilRefused(cluster, &written)
+                try requireNotNow(refusal)
+                let read = try await cluster.client.query("SELECT count(s) FROM full", db: "t")
+                #expect(read.text.contains(",\(written)]"), "reads go on: \(read)")
+                for _ in 0..<20 { try requireNotNow(try await write(cluster, &written)) }
+                try disk.makeRoom()
+                try await requireGoesOn(cluster, &written)
+            }
+        }
+
+        @Test(
+            "L10 L20 a disk filled by what no node has: 503 with Retry-After, nothing is dropped, and it goes on by itself",
+            .enabled(if: SmallDisk.isPossible, needsMount))
+        func filledByBacklog() async throws {
+            let disk = try SmallDisk(bytes: 32 << 20)
+            try await run(on: disk, ["segment": "1MiB", "min_free": "0B"]) { cluster in
+                var written = 0
+                for node in cluster.nodes { try await node.kill() }
+                for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
+                let refusal = try await writeUntilRefused(cluster, &written)
+                try requireNotNow(refusal)
+                #expect(written > 40 * Self.lines, "only \(written) lines fit")
+                try await cluster.heal()
+                try await requireGoesOn(cluster, &written)
+            }
+        }
+
+        @Test(
+            "L20 one dead node does not fill the disk for ever: writes go on, it needs a copy and says so",
+            .enabled(if: SmallDisk.isPossible, needsMount))
+        func filledForOneNode() async throws {
+            let disk = try SmallDisk(bytes: 32 << 20)
+            try await run(on: disk, ["segment": "1MiB", "min_free": "0B"]) { cluster in
+                var written = 0
+                try await cluster.b.kill()
+                try await cluster.gateway.waitUntilOutOfSync("b")
+                // More than the disk holds, and all of it is on a.
+                for _ in 0..<240 {
+                    let reply = try await write(cluster, &written)
+                    if reply.status != 204 { throw TestFailure("a holds everything, yet after \(written): \(reply)") }
+                }
+                let b = try await cluster.gateway.status().node("b")
+                #expect(b.sync == "needs-copy", "\(b)")
+                #expect(b.reason?.isEmpty == false)
+                #expect(try await cluster.a.count("s", of: "full") == written)
+                // It is made durable before the records go.
+                try await cluster.gateway.kill()
+                try await cluster.gateway.start()
+                #expect(try await cluster.gateway.status().node("b").sync == "needs-copy")
+                try await cluster.b.start()
+                await moment(.seconds(2)) { try await cluster.gateway.status().node("b").isInSync }
+                #expect(try await cluster.gateway.status().node("b").sync == "needs-copy")
+                #expect(try await write(cluster, &written).status == 204)
+            }
+        }
+
+        @Test(
+            "L21 an fsync that fails ends the gateway with one clear line; the next start is whole",
+            .enabled(if: FailingSync.compiler != nil, "needs a C compiler"), arguments: ["insync", "any"])
+        func failingSync(level: String) async throws {
+            let sync = try await FailingSync()
+            try await TestCluster.run(.init(["ack": level])) { cluster in
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try await cluster.gateway.start(environment: sync.environment)
+                try await cluster.gateway.waitUntilInSync()
+                var settings = WriteLoad.Settings(db: "t")
+                settings.retries = false
+                var status: TestSupport.ExitStatus?
+                let journal = try await WriteLoad.during(cluster.client, settings) { load in
+                    try await load.more(100)
+                    try sync.fail()
+                    status = try await cluster.gateway.process?.waitForExit(within: .seconds(15))
+                }
+                let end = try #require(status)
+                if case .exited(let code) = end {
+                    #expect(code != 0)
+                } else {
+                    Issue.record("the gateway ended: \(end)")
+                }
+                #expect(journal.failures.contains { $0.what.hasPrefix("500") }, "those who wait are told")
+                let said = try cluster.gateway.errorLines().filter { $0.contains("sync") && $0.contains("nput/output") }
+                #expect(said.count == 1, "one clear line:\n\(cluster.gateway.log)")
+                #expect(said.allSatisfy { $0.contains(cluster.gateway.dataFolder.path) }, "which disk: \(said)")
+
+                try await cluster.gateway.start()
+                try await cluster.gateway.waitUntilDrained()
+                for node in cluster.nodes { try await journal.requireAllStored(on: node) }
+                try await requireSameData(cluster.nodes, db: "t")
+                #expect(try await cluster.client.write("m v=1 1", db: "t").status == 204)
+            }
+        }
+
+        // MARK: Steps
+
+        /// Lines in a write, of about 1 KB each.
+        private static let lines = 150
+
+        private func run(
+            on disk: SmallDisk, _ log: [String: String], _ body: (TestCluster) async throws -> Void
+        ) async throws {
+            var settings = GatewayProcess.Settings(log: log)
+            settings.dataFolder = disk.url.appendingPathComponent("data")
+            defer { withExtendedLifetime(disk) {} }
+            try await TestCluster.run(settings, body: body)
+        }
+
+        /// About 150 KB of new points.
+        private func write(_ cluster: TestCluster, _ written: inout Int) async throws -> Reply {
+            let text = String(repeating: "x", count: 1000)
+            let times = written..<(written + Self.lines)
+            let reply = try await cluster.client.write(times.map { "full s=\"\(text)\" \($0)\n" }.joined(), db: "t")
+            if reply.status == 204 { written += Self.lines }
+            return reply
+        }
+
+        private func writeUntilRefused(_ cluster: TestCluster, _ written: inout Int) async throws -> Reply {
+            for _ in 0..<1000 {
+                let reply = try await write(cluster, &written)
+                if reply.status != 204 { return reply }
+            }
+            throw TestFailure("150 MB fit on the disk")
+        }
+
+        private func requireNotNow(_ reply: Reply) throws {
+            #expect(reply.status == 503, "\(reply)")
+            #expect(reply.header("Retry-After") != nil)
+        }
+
+        /// Writes are accepted again, by the same process, and both nodes hold everything that ever was.
+        private func requireGoesOn(_ cluster: TestCluster, _ written: inout Int) async throws {
+            try #require(cluster.gateway.process?.isRunning == true, "\(cluster.gateway.log)")
+            var reply = try await write(cluster, &written)
+            let deadline = ContinuousClock.now + .seconds(15)
+            while reply.status != 204, ContinuousClock.now < deadline {
+                await moment(.milliseconds(100))
+                reply = try await write(cluster, &written)
+            }
+            #expect(reply.status == 204, "\(reply)")
+            try await cluster.gateway.waitUntilDrained()
+            for node in cluster.nodes { #expect(try await node.count("s", of: "full") == written, "\(node.name)") }
+            try await requireSameData(cluster.nodes, db: "t")
+        }
+    }
+}
+
+extension InfluxNode {
+    fileprivate func count(_ field: String, of measurement: String) async throws -> Int {
+        try await client.count(field, of: measurement, db: "t")
+    }
+}
