@@ -110,11 +110,17 @@ extension EndToEnd {
             let other = try await InfluxNode.started("b")
             for node in [delayed, other] { try await node.client.execute("CREATE DATABASE d") }
             try await other.client.execute("CREATE RETENTION POLICY r ON d DURATION 1d REPLICATION 1")
+            try await other.client.execute("CREATE DATABASE more")
+            try #require(try await other.client.write("m v=1 1000000000\nm v=1 2500000000", db: "more").status == 204)
             let named = [delayed, other].map { (name: $0.name, url: $0.url) }
             let found = try await Self.examine(named)
             #expect(found.status == .exited(1))
             #expect(found.report.text("fsync").contains("a has wal-fsync-delay = 250 ms"))
             #expect(found.report.text("schema").contains("retention policy r: a has none"))
+            #expect(found.report.text("schema").contains("database more: a has none"))
+            let points = found.report.text("points")
+            #expect(
+                points.contains("between 1970-01-01T00:00:01Z and 1970-01-01T00:00:03Z a has 0, b has 2"), "\(points)")
 
             let twins = try await Self.examine([("a", other.url), ("b", other.url)])
             #expect(twins.status == .exited(1))

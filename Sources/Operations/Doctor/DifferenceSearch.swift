@@ -63,7 +63,7 @@ struct DifferenceSearch {
         return Set(all.flatMap(\.keys)).sorted().filter { start in
             Set(all.map { $0[start] ?? [:] }).count > 1
         }.map { start in
-            TimeRange(start: max(range.start, start), end: min(range.end, start &+ period))
+            TimeRange(start: start, end: min(before, start &+ period))
         }
     }
 
@@ -116,7 +116,7 @@ struct DifferenceSearch {
         }
         var found: [TimeRange] = []
         for start in Set(starts.joined()).sorted() {
-            let part = TimeRange(start: max(range.start, start), end: min(range.end, start &+ period))
+            let part = TimeRange(start: start, end: min(before, start &+ period))
             let digests = try await nodes.eachAnswer { [time] in
                 $0.digest(of: source, fields: fields, tags: tags, in: part, within: time)
             }

@@ -26,6 +26,12 @@ package struct InterviewFailure: Error, Equatable, Sendable, CustomStringConvert
     }
 
     package var description: String { reason }
+
+    /// The node says that there is no such database or retention policy.
+    var saysNotFound: Bool {
+        kind == .refused
+            && (reason.contains("database not found") || reason.contains("retention policy not found"))
+    }
 }
 
 /// One series of a query's answer.

@@ -9,9 +9,7 @@ extension NodeInterview {
     /// All markers on the node, in the order of their logs' ids; none where there is no such database.
     package func markers() -> EventLoopFuture<[Marker]> {
         ask("SELECT epoch, cursor, node FROM \(Self.markerSource) GROUP BY log").flatMapErrorThrowing { error in
-            guard let failure = error as? InterviewFailure, failure.kind == .refused,
-                failure.reason.contains("database not found") || failure.reason.contains("retention policy not found")
-            else { throw error }
+            guard let failure = error as? InterviewFailure, failure.saysNotFound else { throw error }
             return []
         }.flatMapThrowing { series in
             try series.map { series throws(InterviewFailure) in
@@ -31,9 +29,9 @@ extension NodeInterview {
     package func writeMarker(_ marker: Marker) -> EventLoopFuture<Void> {
         let request = Self.writeRequest(marker)
         return send(request, expecting: 204).assumeIsolated().map { _ in }.flatMapError { error in
-            guard let failure = error as? InterviewFailure, failure.kind == .refused,
-                failure.reason.contains("database not found") || failure.reason.contains("retention policy not found")
-            else { return self.eventLoop.makeFailedFuture(error) }
+            guard let failure = error as? InterviewFailure, failure.saysNotFound else {
+                return self.eventLoop.makeFailedFuture(error)
+            }
             return self.ask(Self.createStatement).assumeIsolated().flatMap { _ in
                 self.send(request, expecting: 204).map { _ in }
             }.nonisolated()

@@ -92,12 +92,15 @@ extension NodeInterview {
         return promise.futureResult
     }
 
-    /// A statement that may take as long as `time`.
+    /// A statement that may take as long as `time`; nothing where there is no such database or policy.
     private func asking(_ statement: String, within time: TimeAmount) -> EventLoopFuture<[QuerySeries]> {
         let usual = limits
         limits.idle = time
         defer { limits = usual }
-        return ask(statement)
+        return ask(statement).flatMapErrorThrowing { error in
+            guard let failure = error as? InterviewFailure, failure.saysNotFound else { throw error }
+            return []
+        }
     }
 }
 
