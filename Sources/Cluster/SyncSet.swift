@@ -50,7 +50,7 @@ package struct SyncSet: Sendable {
 
     package struct Member: Sendable {
         /// Never `.paused`: that lies above it.
-        fileprivate var standing = SyncState.detached(reason: "not looked at yet")
+        fileprivate var standing = SyncState.detached(reason: "it has not answered yet")
         /// All below is applied; 0 while it is not known.
         package fileprivate(set) var cursor = Offset.zero
         /// Not readable below.

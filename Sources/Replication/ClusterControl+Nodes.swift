@@ -44,7 +44,12 @@ extension ClusterControl {
     func recall() {
         for (index, node) in state.value.nodes.enumerated() {
             let node = (index: NodeIndex(index), memory: node.memory)
-            if let reason = node.memory.needsCopy { perform(state.value.sync.needsCopy(node.index, reason: reason)) }
+            if let reason = node.memory.needsCopy {
+                perform(state.value.sync.needsCopy(node.index, reason: reason))
+            } else if commitLog.cursor(name(node.index)) == nil, commitLog.start == .zero {
+                // Whatever it is found to be, the log is kept for it.
+                commitLog.setCursor(name(node.index), to: .zero)
+            }
             if let reason = node.memory.paused { beginPause(node.index, reason: reason) }
         }
         publishDivergences()

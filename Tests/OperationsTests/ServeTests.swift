@@ -68,7 +68,7 @@ struct ServeTests {
             #expect(status.log.durableEnd == 1 && status.log.state == "open" && status.log.bytesLimit == 256 << 20)
             #expect(status.nodes.map(\.name) == ["a"])
             #expect(
-                status.nodes[0].health == "down" && status.nodes[0].sync == "catching-up"
+                status.nodes[0].health == "down" && status.nodes[0].sync == "unattached"
                     && status.nodes[0].backlog == 1)
             #expect(status.ready.isReady, "insync takes writes without nodes: no_insync is accept")
             #expect(status.requests["lines"] == 2)

@@ -92,7 +92,7 @@ extension GatewayDataPlane: GatewayControl {
         let snapshot = server.view.current
         return snapshot.nodes.enumerated().map { index, node in
             let reason = node.state == .inSync || node.obstacle.isEmpty ? nil : node.obstacle
-            let cursor = node.cursor.rawValue
+            let cursor = (node.state.isFed ? node.cursor : server.log.cursor(node.name) ?? node.cursor).rawValue
             let diverged = snapshot.divergences.filter { Int($0.node.value) == index }
                 .map { "\($0.place.database).\($0.place.measurement)" }.sorted()
             return StatusReport.NodeStatus(
