@@ -265,8 +265,8 @@ struct AdminServerTests {
     func lastInSync() async throws {
         try await withServer { base in
             let client = AdminClient(address: base, token: token)
-            let error = await #expect(throws: ServingError.self) { try await client.pause(node: "a", .init()) }
-            #expect(error?.what.contains("a is the only node in-sync") == true)
+            let error = await #expect(throws: ControlRefusal.self) { try await client.pause(node: "a", .init()) }
+            #expect(error?.message.contains("a is the only node in-sync") == true)
             #expect(wishes.isEmpty)
             _ = try await client.pause(node: "a", .init(force: true))
             #expect(wishes == ["pause a asFailure=false for=ever"])
@@ -325,10 +325,10 @@ struct AdminServerTests {
     func refused() async throws {
         dataPlane.state.withLock { $0.refusesWishes = ControlRefusal(409, "b has other data: do this") }
         try await withServer { base in
-            let error = await #expect(throws: ServingError.self) {
+            let error = await #expect(throws: ControlRefusal.self) {
                 try await AdminClient(address: base, token: token).trust(node: "b", dryRun: false)
             }
-            #expect(error?.what == "b has other data: do this")
+            #expect(error?.message == "b has other data: do this")
         }
     }
 

@@ -133,7 +133,7 @@ package struct AdminClient: Sendable {
         return data
     }
 
-    private static func error(_ status: UInt, _ body: Data, at url: String) -> ServingError {
+    private static func error(_ status: UInt, _ body: Data, at url: String) -> any Error {
         guard let complaint = try? AdminJSON.decode(Complaint.self, from: body) else {
             return ServingError("\(url) answers \(status)", advice: "is this a gateway's admin address?")
         }
@@ -142,6 +142,6 @@ package struct AdminClient: Sendable {
                 "the gateway does not accept the admin token",
                 advice: "take the one in its own data folder: --data-dir DIR, --token-file FILE or SLUICE_ADMIN_TOKEN")
         }
-        return ServingError(complaint.error, advice: "see sluice help")
+        return ControlRefusal(Int(status), complaint.error)
     }
 }

@@ -23,7 +23,7 @@ package protocol GatewayControl: Sendable {
 }
 
 /// Why an operator's wish is not carried out.
-package struct ControlRefusal: Error, Equatable, Sendable {
+package struct ControlRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// Of HTTP: 4xx when the wish is wrong, 503 when it may be repeated.
     package let status: Int
     /// What is wrong and what to do.
@@ -33,4 +33,6 @@ package struct ControlRefusal: Error, Equatable, Sendable {
         self.status = status
         self.message = message
     }
+
+    package var description: String { message }
 }

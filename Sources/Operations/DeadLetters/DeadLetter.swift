@@ -76,6 +76,9 @@ package struct DeadLetter: Codable, Equatable, Sendable {
                 position += 1
             }
         }
+        // What InfluxDB puts around every refusal of single lines.
+        if kind.hasPrefix("partial write: ") { kind.removeFirst("partial write: ".count) }
+        if kind.hasSuffix(" dropped=…") { kind.removeLast(" dropped=…".count) }
         return kind
     }
 

@@ -138,7 +138,7 @@ package actor DeadLetterChanges {
             let answer: ClientAddress.Answer
             do {
                 answer = try await client.write(
-                    rest.map(\.line), database: first.database, retentionPolicy: first.retentionPolicy,
+                    Self.distinctLines(of: rest), database: first.database, retentionPolicy: first.retentionPolicy,
                     precision: precision)
             } catch {
                 outcome.stopped = "the gateway at \(client.base) did not answer: \(error)"
@@ -169,6 +169,12 @@ package actor DeadLetterChanges {
             outcome.refusedAgain += rest.count
             return
         }
+    }
+
+    /// A line that several nodes refused is several letters.
+    private static func distinctLines(of letters: [DeadLetter]) -> [String] {
+        var seen: Set<String> = []
+        return letters.map(\.line).filter { seen.insert($0).inserted }
     }
 
     /// Waits until all refusals below an offset are in the index.
@@ -246,8 +252,7 @@ extension DeadLetterIndex {
             ).map { row in
                 RetryPlan.Part(
                     database: row["database"], retentionPolicy: row["retention_policy"],
-                    measurement: row["measurement"], reason: row["kind"], lines: row["lines"], stillConflicting: 0,
-                    conflicts: [])
+                    measurement: row["measurement"], reason: row["kind"], lines: row["lines"])
             }
             return RetryPlan(
                 lines: parts.reduce(0) { $0 + $1.lines }, parts: parts,

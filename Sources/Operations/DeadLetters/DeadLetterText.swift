@@ -14,7 +14,8 @@ package enum DeadLetterText {
         }
         var lines = table.lines() + [""]
         for reason in summary.reasons.prefix(5) {
-            lines.append("for example  \(printable(reason.example, limit: 100))")
+            let place = [reason.database, reason.measurement].filter { !$0.isEmpty }.map { printable($0) }
+            lines.append("\(place.joined(separator: " ")): for example  \(printable(reason.example, limit: 100))")
         }
         lines += [
             "", "\(grouped(summary.total)) lines were refused since the index began.",

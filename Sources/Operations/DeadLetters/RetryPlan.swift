@@ -14,6 +14,19 @@ package struct RetryPlan: Codable, Equatable, Sendable {
         package var stillConflicting: Int
         /// Which fields, such as `v is float, written as integer`; empty without conflicts.
         package var conflicts: [String]
+
+        package init(
+            database: String, retentionPolicy: String, measurement: String, reason: String, lines: Int,
+            stillConflicting: Int = 0, conflicts: [String] = []
+        ) {
+            self.database = database
+            self.retentionPolicy = retentionPolicy
+            self.measurement = measurement
+            self.reason = reason
+            self.lines = lines
+            self.stillConflicting = stillConflicting
+            self.conflicts = conflicts
+        }
     }
 
     /// How many lines would be written.
