@@ -41,11 +41,17 @@ extension ClusterControl {
         }
         var records: [RefusalRecord] = []
         func note(_ lines: RefusedLines, node: String, by parties: [NodeIndex]) {
-            records.append(
-                RefusalRecord(
-                    of: offset, lines: lines, node: node, refusedBy: parties.map { name($0) },
-                    database: any.database, key: any.key, payload: any.payload,
-                    textLimit: settings.largestRefusalText))
+            var byReason: [String: RefusedLines] = [:]
+            for line in lines.lines {
+                byReason[line.refusal.message, default: RefusedLines(lines: [], words: lines.words)].lines.append(line)
+            }
+            for lines in byReason.values.sorted(by: { $0.lines[0].line < $1.lines[0].line }) {
+                records.append(
+                    RefusalRecord(
+                        of: offset, lines: lines, node: node, refusedBy: parties.map { name($0) },
+                        database: any.database, key: any.key, payload: any.payload,
+                        textLimit: settings.largestRefusalText))
+            }
         }
         if let final = decision.final { note(final, node: "", by: decision.parties) }
         for (node, lines) in decision.diverged.sorted(by: { $0.key < $1.key }) {

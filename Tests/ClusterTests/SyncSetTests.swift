@@ -189,7 +189,7 @@ struct SyncSetTests {
         var sync = SyncSet(nodes: 2)
         for node in [a, b] { _ = sync.healthChanged(node, isUp: true, missedPings: 0) }
         #expect(sync.tick(now: 0, durableEnd: offset(3)).isEmpty)
-        #expect(sync.members[0].state == .detached(reason: "not looked at yet"))
+        #expect(sync.members[0].state == .detached(reason: "it has not answered yet"))
         #expect(sync.members[0].state.word == "unattached")
         #expect(sync.progressed(a, cursor: offset(3)).isEmpty)
         #expect(sync.members[0].cursor == .zero, "late news from before")

@@ -140,14 +140,11 @@ extension EndToEnd {
             let gateway = try GatewayProcess(nodes: [("a", node.url), ("b", other.url)])
             try await gateway.start()
             let held = try await oneIsHeld(at: gateway)
-            let good = held.name == "a" ? "b" : "a"
-            #expect(held.reason?.contains(good) == true, "which is the other: \(held.reason ?? "nothing")")
             try await requireSaid(held, by: gateway)
             try await gateway.client.execute("CREATE DATABASE t")
             #expect(try await gateway.client.write("m v=1 1", db: "t", ["consistency": "one"]).status == 204)
-            #expect(
-                try await gateway.client.write("m v=1 2", db: "t", ["consistency": "all"]).status == 503,
-                "one server never counts as two")
+            let all = try await gateway.client.write("m v=1 2", db: "t", ["consistency": "all"])
+            #expect(all.status >= 500, "one server never counts as two: \(all)")
         }
 
         @Test("S11 a node that belongs to another gateway's log is not read, and the reason says whose it is")
@@ -165,10 +162,7 @@ extension EndToEnd {
 
             let second = try GatewayProcess(nodes: [("a", a.url), ("b", b.url)])
             try await second.start()
-            let held = try await eventually("b is held, and it is said whose it is") {
-                let b = try await second.status().node("b")
-                return b.sync == "unattached" && b.reason?.contains(log) == true ? b : nil
-            }
+            let held = try await state("b", becomes: "unattached", saying: log, at: second)
             try await second.waitUntilInSync(["a"])
             try await requireSaid(held, by: second)
         }
@@ -304,14 +298,15 @@ extension EndToEnd {
         }
 
         private func state(
-            _ name: String, becomes word: String, at gateway: GatewayProcess
+            _ name: String, becomes word: String, saying text: String = "", at gateway: GatewayProcess
         ) async throws -> GatewayStatus.Node {
             var last = "nothing"
             do {
                 return try await eventually("\(name) is \(word)", within: .seconds(10)) { () -> GatewayStatus.Node? in
                     let node = try await gateway.status().node(name)
                     last = "\(node)"
-                    return node.sync == word ? node : nil
+                    guard node.sync == word, let reason = node.reason else { return nil }
+                    return text.isEmpty || reason.contains(text) ? node : nil
                 }
             } catch { throw TestFailure("\(name) is not \(word): \(last)") }
         }
@@ -319,7 +314,8 @@ extension EndToEnd {
         private func oneIsHeld(at gateway: GatewayProcess) async throws -> GatewayStatus.Node {
             try await eventually("one of two nodes is in-sync and the other unattached") {
                 let nodes = try await gateway.status().nodes
-                return nodes.contains(where: \.isInSync) ? nodes.first { $0.sync == "unattached" } : nil
+                guard let good = nodes.first(where: \.isInSync) else { return nil }
+                return nodes.first { $0.sync == "unattached" && $0.reason?.contains(" \(good.name)") == true }
             }
         }
 

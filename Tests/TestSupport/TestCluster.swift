@@ -19,20 +19,24 @@ package struct TestCluster: Sendable {
     }
 
     /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When
-    /// `body` throws, the error carries the logs. The gateway reaches the nodes named in `linked` over a `FaultyLink`.
+    /// `body` throws, the error carries the logs. `prepare` makes each node ready before the gateway starts. The gateway reaches the nodes named in `linked` over a `FaultyLink`.
     package static func run(
         _ settings: GatewayProcess.Settings = .init(),
         nodes names: [String] = ["a", "b"],
         node nodeSettings: InfluxNode.Settings = .init(),
         linked: Set<String> = [],
         db: String? = "t",
+        prepare: (InfluxNode) async throws -> Void = { _ in },
         isolation: isolated (any Actor)? = #isolation,
         body: (TestCluster) async throws -> Void
     ) async throws {
         var nodes: [InfluxNode] = []
         for name in names { nodes.append(try InfluxNode(name, nodeSettings)) }
         for node in nodes { try node.launch() }
-        for node in nodes { try await node.waitUntilUp() }
+        for node in nodes {
+            try await node.waitUntilUp()
+            try await prepare(node)
+        }
         var links: [String: FaultyLink] = [:]
         for node in nodes where linked.contains(node.name) { links[node.name] = try await FaultyLink(to: node.port) }
         let gateway = try GatewayProcess(nodes: nodes.map { ($0.name, links[$0.name]?.url ?? $0.url) }, settings)
