@@ -219,6 +219,7 @@ extension EndToEnd {
             // A gateway that settles first sends nothing a second time to a node that hangs.
             await moment(.seconds(2)) { link.triggersLeft == 0 }
             cluster.b.wakeUp()
+            // The next attempt comes at another point of the node's work each time.
             await moment(.milliseconds(.random(in: 1...100)))
         }
 
