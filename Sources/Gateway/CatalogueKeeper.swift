@@ -4,6 +4,7 @@
 import Cluster
 import CommitLog
 import InfluxQL
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NodeClient
@@ -34,8 +35,11 @@ final class CatalogueKeeper {
     private let eventLoop: any EventLoop
     private let schema: SharedSchema
     private let view: ClusterView
+    private let logger: Logger
     private let pool: (NodeIndex) -> NodePool
     private var ticks: RepeatedTask?
+    /// Nodes that were complained of.
+    private var closed = NodeSet()
     private var isLooking = false
     private var isWanted = true
     private var lastReadSet = NodeSet()
@@ -44,12 +48,13 @@ final class CatalogueKeeper {
     private var retryAt = NIODeadline.now()
 
     private static let period = TimeAmount.seconds(10)
-    private static let pauseAfterFailure = TimeAmount.milliseconds(500)
+    private static let pauseAfterFailure = TimeAmount.seconds(1)
 
     init(context: LoopContext) {
         eventLoop = context.eventLoop
         schema = context.schema
         view = context.view
+        logger = context.logger
         pool = { [unowned context] in context.questionPool(for: $0) }
     }
 
@@ -106,10 +111,26 @@ final class CatalogueKeeper {
             method: .POST, target: "/query", headers: [("Content-Type", "application/x-www-form-urlencoded")],
             body: [ByteBuffer(string: "q=" + NodeRequests.percentEncoded(question))]
         )
-        NodeInquiry.ask(request, of: [node], pool: pool, on: eventLoop) { reply in
+        NodeInquiry.ask(request, of: [node], pool: pool, on: eventLoop) { [weak self] reply in
+            self?.watchAccess(node, reply)
             let isGood = reply?.status == 200 && reply?.error == ""
             then(isGood ? reply.flatMap { ResultJSON($0.body) }?["results"]?.elements : nil)
         }
+    }
+
+    /// A node that does not let the gateway in is known before the first write finds out.
+    private func watchAccess(_ node: NodeIndex, _ reply: NodeReply?) {
+        guard let reply else { return }
+        guard reply.status == 401 || reply.status == 403 else {
+            closed.remove(node)
+            return
+        }
+        guard !closed.contains(node) else { return }
+        closed.insert(node)
+        let answer = NodeAnswer(status: reply.status, isFromInfluxDB: true, message: reply.error)
+        logger.error(
+            "a node does not let the gateway in",
+            metadata: ["node": "\(view.current[node].name)", "reason": "\(answer.accessAdvice)"])
     }
 
     private func ended(_ look: SchemaLedger.Look, _ catalogue: Catalogue?) {

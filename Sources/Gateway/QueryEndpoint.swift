@@ -28,10 +28,13 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private var state = State.receiving
     private var form = ByteBuffer()
     private var formIsTooLarge = false
+    private var isUserAsked = false
     private var isCounted = false
     private var answerHasBody = true
     /// A read that lists databases: its answer is kept until it is whole, and the gateway's own database taken out.
     private var listed: ListedRead?
+
+    private static let smallForm = 64 << 10
 
     init(exchange: Exchange, context: LoopContext) {
         self.exchange = exchange
@@ -48,6 +51,29 @@ final class QueryEndpoint: Endpoint, ReadSink {
             form = ByteBuffer()
         } else {
             form.writeImmutableBuffer(bytes)
+            askForUser()
+        }
+    }
+
+    /// Nobody's large form is kept (I8).
+    private func askForUser() {
+        guard let access = context.access, !isUserAsked, form.readableBytes > Self.smallForm else { return }
+        isUserAsked = true
+        let parameters = RequestParameters(
+            urlQuery: exchange.head.rawQuery, method: "GET", contentType: nil, body: [])
+        let credential = ClientCredential(head: exchange.head, parameters: parameters)
+        exchange.pauseReading()
+        let verdict = access.verdict(.user, for: credential) { [weak self] in self?.userAnswered($0) }
+        if let verdict { userAnswered(verdict) }
+    }
+
+    private func userAnswered(_ verdict: AccessVerdict) {
+        exchange.resumeReading()
+        guard case .receiving = state else { return }
+        switch verdict {
+        case .allowed: break
+        case .refused(let response, _): answer(response)
+        case .unavailable: answer(.accessUnknown)
         }
     }
 
@@ -245,6 +271,8 @@ struct ClientQuery {
         let pairs = credentials + (isPretty ? ["pretty=true"] : [])
         return pairs.isEmpty ? "/query" : "/query?" + pairs.joined(separator: "&")
     }
+
+    var accept: String { headers.first { $0.0 == "Accept" }?.1 ?? "" }
 
     /// Everything, for one node to answer.
     var whole: NodeRequest {

@@ -111,6 +111,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         while results.count < all {
             results.append(ResultDocument.error("not executed", statement: results.count))
         }
+        if let (contentType, body) = ResultDocument.withoutRows(results, accept: request.accept) {
+            return respond(Response(status: 200, contentType: contentType, body: ByteBuffer(bytes: body)))
+        }
         var body = ResultDocument.joined(results)
         if request.parameters.isPretty { body = JSONText.indented(body) }
         respond(Response(status: 200, body: ByteBuffer(bytes: body)))

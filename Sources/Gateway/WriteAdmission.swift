@@ -42,7 +42,7 @@ final class WriteAdmission {
     private let pool: (NodeIndex) -> NodePool
     private var waiting: [Place: [(Admission) -> Void]] = [:]
     /// What nodes said of places that the catalogue does not have; nil: all is well.
-    private var verified: RecentMap<Place, (refusal: Response?, at: NIODeadline)> = RecentMap(capacity: 1_000)
+    private var recent: RecentMap<Place, (refusal: Response?, at: NIODeadline)> = RecentMap(capacity: 1_000)
 
     private static let verifiedFor = TimeAmount.seconds(1)
 
@@ -63,19 +63,11 @@ final class WriteAdmission {
     // MARK: From the head
 
     /// What the usual write gets: it costs a look into a dictionary. nil: `admit` has to find out.
-    func known(
-        to database: String, retentionPolicy: String? = nil, _ credential: @autoclosure () -> ClientCredential? = nil
-    ) -> Admission? {
-        if let access, let credential = credential() {
-            guard database != HiddenDatabase.name,
-                case .allowed? = access.known(.write(database), for: credential)
-            else { return nil }
-            return .admitted
-        }
-        let knowledge = schema.read { ledger in
-            retentionPolicy.map { ledger.policy($0, of: database) } ?? ledger.database(database)
-        }
-        return knowledge == .isMissing || database == HiddenDatabase.name ? nil : .admitted
+    func known(to database: String, _ credential: @autoclosure () -> ClientCredential) -> Admission? {
+        guard database != HiddenDatabase.name else { return nil }
+        guard let access else { return schema.read { $0.database(database) } == .isMissing ? nil : .admitted }
+        if case .allowed? = access.known(.write(database), for: credential()) { return .admitted }
+        return nil
     }
 
     /// Whether this client may write to this database, and whether there is one: nil, and `later` is called.
@@ -136,6 +128,10 @@ final class WriteAdmission {
 
     // MARK: Before logging
 
+    func known(to database: String, retentionPolicy: String) -> Admission? {
+        schema.read { $0.policy(retentionPolicy, of: database) } == .isMissing ? nil : .admitted
+    }
+
     /// Whether the retention policy is there; empty: the default one.
     func admit(
         to database: String, retentionPolicy: String, later: @escaping (Admission) -> Void
@@ -150,7 +146,7 @@ final class WriteAdmission {
 
     /// The catalogue may be some seconds old, so a node has the last word. Without a node nobody guesses.
     private func verify(_ place: Place, later: @escaping (Admission) -> Void) -> Admission? {
-        if let (refusal, at) = verified[place], NIODeadline.now() - at < Self.verifiedFor {
+        if let (refusal, at) = recent[place], NIODeadline.now() - at < Self.verifiedFor {
             return refusal.map { .refused($0) } ?? .admitted
         }
         let nodes = nodes()
@@ -165,13 +161,13 @@ final class WriteAdmission {
         )
         NodeInquiry.ask(
             request, of: nodes, pool: pool, isUsable: { place.exists($0) || place.refusal($0) != nil }, on: eventLoop
-        ) { [weak self] reply in self?.verified(place, reply) }
+        ) { [weak self] reply in self?.answered(place, reply) }
         return nil
     }
 
-    private func verified(_ place: Place, _ reply: NodeReply?) {
+    private func answered(_ place: Place, _ reply: NodeReply?) {
         let refusal = reply.flatMap(place.refusal)
-        if reply != nil { verified[place] = (refusal, .now()) }
+        if reply != nil { recent[place] = (refusal, .now()) }
         if reply != nil, refusal == nil { schema.lookSoon() }
         let admission: Admission
         // A change may have begun meanwhile.

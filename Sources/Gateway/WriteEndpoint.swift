@@ -72,7 +72,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
             state = .receiving
             return !refuseFromHead()
         case .refused(let response)?:
-            answer(response)
+            refuse(response)
             return false
         case nil:
             exchange.pauseReading()
@@ -82,7 +82,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
 
     private func admitted(_ admission: Admission) {
         guard state == .admitting else { return }
-        if case .refused(let response) = admission { return answer(response) }
+        if case .refused(let response) = admission { return refuse(response) }
         guard !refuseFromHead() else { return }
         state = .working
         work()
@@ -204,7 +204,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         guard state == .verifying else { return }
         switch admission {
         case .admitted: log()
-        case .refused(let response): answer(response)
+        case .refused(let response): refuse(response)
         }
     }
 
@@ -280,6 +280,11 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         case .noInSyncNode:
             unavailable("no node is in sync; the write is in the log and will be applied")
         }
+    }
+
+    private func refuse(_ response: Response) {
+        if response.status == 503 { context.figures.refused.add(1) }
+        answer(response)
     }
 
     private func refuse(_ failure: Inflater.Failure) {

@@ -66,25 +66,19 @@ struct MessagePackRows {
     /// The map again, with other values where `value` has one.
     private func map(_ map: Node, value: (String, Node) -> [UInt8]?) -> [UInt8] {
         guard map.isMap else { return Array(bytes[map.range]) }
-        var result = head(map.members.count, small: 0x80, large: 0xDE)
+        var writer = MessagePackWriter()
+        writer.map(map.members.count)
         for (key, member) in map.members {
-            result += bytes[key.range]
-            result += value(key.text ?? "", member) ?? Array(bytes[member.range])
+            writer.bytes += bytes[key.range]
+            writer.bytes += value(key.text ?? "", member) ?? Array(bytes[member.range])
         }
-        return result
+        return writer.bytes
     }
 
     private func list(_ elements: [[UInt8]]) -> [UInt8] {
-        head(elements.count, small: 0x90, large: 0xDC) + elements.joined()
-    }
-
-    /// The smallest form that holds the count, as InfluxDB's encoder writes it.
-    private func head(_ count: Int, small: UInt8, large: UInt8) -> [UInt8] {
-        switch count {
-        case 0..<16: [small | UInt8(count)]
-        case 16..<65_536: [large, UInt8(count >> 8), UInt8(count & 255)]
-        default: [large + 1] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) }
-        }
+        var writer = MessagePackWriter()
+        writer.array(elements.count)
+        return writer.bytes + elements.joined()
     }
 
     // MARK: Reading
@@ -118,13 +112,12 @@ struct MessagePackRows {
         case 0xC7: return integer(start, 1).flatMap { scalar($0 + 2) }
         case 0xC8: return integer(start, 2).flatMap { scalar($0 + 3) }
         case 0xC9: return integer(start, 4).flatMap { scalar($0 + 5) }
-        case 0xCC, 0xCD, 0xCE:
-            let width = 1 << Int(first - 0xCC)
+        // Signed numbers, too: InfluxDB writes the larger statement numbers as such, and they are never negative.
+        case 0xCC, 0xCD, 0xCE, 0xD0, 0xD1, 0xD2:
+            let width = 1 << Int(first & 3)
             guard let number = integer(start, width) else { return nil }
             return Node(range: start..<start + 1 + width, number: number)
-        case 0xD0: return scalar(1)
-        case 0xD1: return scalar(2)
-        case 0xCA, 0xD2: return scalar(4)
+        case 0xCA: return scalar(4)
         case 0xCB, 0xCF, 0xD3: return scalar(8)
         case 0xD4...0xD8: return scalar(1 + (1 << Int(first - 0xD4)))
         case 0xDC: return integer(start, 2).flatMap { container(start, 3, $0, isMap: false, depth) }
@@ -163,5 +156,37 @@ struct MessagePackRows {
         }
         result.range = start..<position
         return result
+    }
+}
+
+/// The smallest form of everything, as InfluxDB's encoder writes it.
+struct MessagePackWriter {
+    var bytes: [UInt8] = []
+
+    mutating func map(_ count: Int) { head(count, small: 0x80, limit: 16, large: 0xDE) }
+    mutating func array(_ count: Int) { head(count, small: 0x90, limit: 16, large: 0xDC) }
+
+    mutating func text(_ text: String) {
+        let utf8 = Array(text.utf8)
+        if (32..<256).contains(utf8.count) {
+            bytes += [0xD9, UInt8(utf8.count)]
+        } else {
+            head(utf8.count, small: 0xA0, limit: 32, large: 0xDA)
+        }
+        bytes += utf8
+    }
+
+    /// Not negative.
+    mutating func number(_ number: Int) { head(number, small: 0, limit: 128, large: 0xD1) }
+
+    private mutating func head(_ count: Int, small: UInt8, limit: Int, large: UInt8) {
+        if count < limit {
+            bytes.append(small | UInt8(count))
+        } else if count < 32_768 || count < 65_536 && large != 0xD1 {
+            bytes += [large, UInt8(count >> 8), UInt8(count & 255)]
+        } else {
+            bytes.append(large + 1)
+            for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
+        }
     }
 }

@@ -61,6 +61,43 @@ package struct ResultDocument: Equatable, Sendable {
     }
 }
 
+extension ResultDocument {
+    /// Results without rows in the other formats that InfluxDB speaks; nil: the client takes JSON, or there are rows.
+    /// CSV shows neither successes nor errors of statements; MessagePack leaves the number out beside an error [1.6.7].
+    /// - Parameter accept: the request's `Accept`, which 1.6 and 1.7 compare as a whole.
+    package static func withoutRows(
+        _ results: [[UInt8]], accept: String
+    ) -> (contentType: String, body: [UInt8])? {
+        let parsed = results.compactMap { ResultJSON($0) }
+        guard parsed.count == results.count, parsed.allSatisfy({ $0["series"] == nil && $0["messages"] == nil }) else {
+            return nil
+        }
+        switch accept {
+        case "text/csv", "application/csv": return ("text/csv", [])
+        case "application/x-msgpack":
+            var writer = MessagePackWriter()
+            writer.map(1)
+            writer.text("results")
+            writer.array(parsed.count)
+            for (number, result) in parsed.enumerated() {
+                if let error = result["error"]?.string {
+                    writer.map(1)
+                    writer.text("error")
+                    writer.text(error)
+                } else {
+                    writer.map(2)
+                    writer.text("statement_id")
+                    writer.number(number)
+                    writer.text("series")
+                    writer.array(0)
+                }
+            }
+            return ("application/x-msgpack", writer.bytes)
+        default: return nil
+        }
+    }
+}
+
 /// JSON as Go's encoder writes it.
 package enum JSONText {
     /// A string with its quotes; `<`, `>` and `&` are escaped as Go does.

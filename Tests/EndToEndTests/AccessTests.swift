@@ -92,6 +92,18 @@ extension EndToEnd {
                 for node in cluster.nodes {
                     #expect(try await root(node.client).count("v", of: "m", db: "d") == 1, "\(node.name)")
                 }
+                // A large query of nobody is not read to its end either.
+                let query = try RawConnection(port: cluster.gateway.port)
+                await query.send(
+                    "POST /query HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                        + "Content-Length: 5000000\r\n\r\nq=" + String(repeating: "a", count: 200_000))
+                let refusal = await query.receiveAnswer()
+                #expect(refusal.hasPrefix("HTTP/1.1 401 Unauthorized\r\n"), "\(refusal)")
+                let large = String(repeating: " ", count: 300_000) + "SHOW DATABASES"
+                let type = [("Content-Type", "application/x-www-form-urlencoded")]
+                let good = try await cluster.client.send(
+                    .post, "/query", headers: type + basic("both:both"), body: .bytes(Array("q=\(large)".utf8)))
+                #expect(good.status == 200 && good.text.contains("\"d\""), "\(good)")
                 // Not even asked to send its body.
                 let connection = try RawConnection(port: cluster.gateway.port)
                 await connection.send(

@@ -223,6 +223,14 @@ extension EndToEnd {
                         }
                     }
                 }
+                for format in formats {
+                    for q in [
+                        "SELECT * FROM _sluice..m", "DROP DATABASE _sluice", "SHOW MEASUREMENTS ON _sluice",
+                        "DROP DATABASE _sluice; DROP RETENTION POLICY r ON _sluice",
+                    ] {
+                        await compare(q, [:], [("Accept", format)])
+                    }
+                }
                 for identifier in ["identifier", "ident"] {
                     await compare("SELECT * FROM $d..marker", ["params": #"{"d":{"\#(identifier)":"_sluice"}}"#])
                 }
