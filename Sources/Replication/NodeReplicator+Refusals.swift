@@ -94,7 +94,7 @@ extension NodeReplicator {
     func heard(_ notice: RefusalNotice) {
         guard notice.node.isEmpty, let attachment else { return }
         if !lanes.isDone(notice.target) {
-            finals[notice.target] = notice.ranges
+            finals[notice.target, default: []] += notice.ranges
         } else if notice.target >= attachment.cursor, notice.target >= attachment.replayEnd,
             !notice.refusedBy.contains(name), !refusedHere.contains(notice.target)
         {

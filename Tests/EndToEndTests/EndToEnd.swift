@@ -5,7 +5,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(EndToEnd.isLong ? 30 : 10)))
+@Suite(.serialized, .timeLimit(.minutes(30)))
 enum EndToEnd {
     /// `SLUICE_LONG=1`: the full number and length of outages that the project promises; by default fewer and shorter.
     static let isLong = ProcessInfo.processInfo.environment["SLUICE_LONG"] == "1"
