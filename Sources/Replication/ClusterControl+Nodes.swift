@@ -397,7 +397,7 @@ extension ClusterControl {
         if beganEmpty == nil { try? commitLog.setNote(Self.genesisNote, Array("data".utf8)) }
     }
 
-    // MARK: Once a second
+    // MARK: Several times a second
 
     func doChores() {
         let figures = commitLog.figures

@@ -96,7 +96,9 @@ package final class ClusterControl: ReplicatorDelegate {
             state.value.ticks = control.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) {
                 [weak self] _ in self?.tick()
             }
-            state.value.chores = control.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
+            state.value.chores = control.scheduleRepeatedTask(
+                initialDelay: .milliseconds(200), delay: .milliseconds(200)
+            ) {
                 [weak self] _ in self?.doChores()
             }
         }
