@@ -60,7 +60,8 @@ extension ClusterControl {
         do {
             try commitLog.setNote(NodeMemory.noteName(name(node)), memory.isEmpty ? nil : memory.encoded)
         } catch {
-            logger.error("a fact about a node cannot be kept", metadata: ["node": "\(name(node))", "error": "\(error)"])
+            logger.error(
+                "a fact about a node cannot be kept", metadata: ["node": "\(name(node))", "error": "\(error)"])
         }
         guard let done else { return }
         commitLog.checkpoint { [control] result in
@@ -290,7 +291,8 @@ extension ClusterControl {
                         giveUp(
                             node,
                             reason: "\(name(node)) is new and empty, and other nodes have data that the log does not "
-                                + "hold; copy the data of another node to it, then say sluice nodes trust \(name(node))")
+                                + "hold; copy the data of another node to it, then say sluice nodes trust \(name(node))"
+                        )
                     }
                 }
             }
@@ -429,7 +431,8 @@ extension ClusterControl {
         for node in decision.givenUp {
             giveUp(
                 node,
-                reason: "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
+                reason:
+                    "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
                     + "copy the data of another node to it, then say sluice nodes trust \(name(node))")
         }
     }

@@ -97,7 +97,9 @@ extension ClusterControl {
         let index = Int(node.value)
         var isNew = false
         for name in measurements {
-            isNew = state.value.nodes[index].memory.diverged.insert(.init(database: database, measurement: name)).inserted || isNew
+            isNew =
+                state.value.nodes[index].memory.diverged.insert(.init(database: database, measurement: name)).inserted
+                || isNew
         }
         guard isNew else { return }
         logger.error(

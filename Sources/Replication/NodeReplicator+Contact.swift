@@ -53,8 +53,10 @@ extension NodeReplicator {
             case .failure(let error): interviewFailed(error)
             case .success(let (markers, hasData)):
                 contact = .known
-                delegate.interviewed(node, 
-                    Interviewed(facts: facts, markers: markers, hasData: hasData, lastMarker: lastMarker,
+                delegate.interviewed(
+                    node,
+                    Interviewed(
+                        facts: facts, markers: markers, hasData: hasData, lastMarker: lastMarker,
                         attemptedMarker: attemptedMarker))
             }
         }

@@ -166,7 +166,8 @@ extension NodeReplicator {
         guard let flight = flights[id], let first = flight.batch.items.first else { return }
         // 429 and 503 come before anything is done.
         guard status != 429, status != 503 else { return again(id, reason: reason, retryAfter: retryAfter) }
-        var batch = stubborn[database].flatMap { $0.first == first.offset ? $0 : nil }
+        var batch =
+            stubborn[database].flatMap { $0.first == first.offset ? $0 : nil }
             ?? StubbornBatch(first: first.offset, since: MonotonicClock.now)
         batch.failures += 1
         stubborn[database] = batch

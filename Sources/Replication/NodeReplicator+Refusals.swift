@@ -63,7 +63,9 @@ extension NodeReplicator {
     /// The set has decided on lines that this node refused, and the decision is durable.
     /// - Parameter words: what a client that waits for the record is told; nil: another node took all of it.
     package func decided(_ offset: Offset, words: Refusal?) {
-        guard !isStopped, let (id, flight) = flights.first(where: { $0.value.undecided.contains(offset) }) else { return }
+        guard !isStopped, let (id, flight) = flights.first(where: { $0.value.undecided.contains(offset) }) else {
+            return
+        }
         if let words, case .points(let database, _) = flight.batch.items.first?.work {
             delegate.refused(node, lane: database, offset: offset, words)
         }
