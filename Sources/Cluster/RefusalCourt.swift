@@ -44,12 +44,17 @@ package struct RefusalCourt: Sendable {
     }
 
     private struct Case {
+        let since: Int64
         var reports: [NodeIndex: RefusedLines]
         /// Nodes that took every line.
         var took = NodeSet()
     }
 
     private var cases: [Offset: Case] = [:]
+    /// What was decided about records that some node may still come to: the lines that are final.
+    private var verdicts: [Offset: [Range<UInt32>]] = [:]
+    /// Beyond this many, decisions on newer records are not remembered.
+    private static let mostVerdicts = 1_000_000
     private var ackSet: NodeSet
 
     package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
@@ -57,12 +62,21 @@ package struct RefusalCourt: Sendable {
     package var openCases: Int { cases.count }
 
     /// A node is done with a record but for these lines, which it refused.
-    /// - Parameter passed: the nodes, whatever their state, that have the record behind them.
+    /// - Parameters:
+    ///   - passed: the nodes, whatever their state, that have the record behind them.
+    ///   - now: monotonic nanoseconds.
     package mutating func reported(
-        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet
+        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet, now: Int64 = 0
     ) -> [Action] {
+        if let known = verdicts[offset] {
+            // It comes late: what the set refused is refused, what else it refused others have taken.
+            var rest = lines
+            rest.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
+            let diverged = rest.lines.isEmpty ? [:] : [node: rest]
+            return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
+        }
         let isNew = cases[offset] == nil
-        var entry = cases[offset] ?? Case(reports: [:])
+        var entry = cases[offset] ?? Case(since: now, reports: [:])
         entry.reports[node] = lines
         for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
         cases[offset] = entry
@@ -71,6 +85,26 @@ package struct RefusalCourt: Sendable {
         for other in entry.took { others.remove(other) }
         let asked: [Action] = isNew && !others.isEmpty ? [.ask(others, offset)] : []
         return asked + settle([offset])
+    }
+
+    /// A decision from before, as it stands in the log.
+    package mutating func knows(_ offset: Offset, refused: [Range<UInt32>]) {
+        if verdicts.count < Self.mostVerdicts { verdicts[offset, default: []] += refused }
+    }
+
+    /// No node comes to records below it any more.
+    package mutating func forgetVerdicts(below offset: Offset) {
+        if !verdicts.isEmpty { verdicts = verdicts.filter { $0.key >= offset } }
+    }
+
+    /// The nodes for which others, in the ack set too, have waited for longer than this.
+    package func overdue(now: Int64, after limit: Int64) -> NodeSet {
+        var silent = NodeSet()
+        for entry in cases.values where now - entry.since > limit {
+            guard entry.reports.keys.contains(where: ackSet.contains) else { continue }
+            for node in ackSet where entry.reports[node] == nil && !entry.took.contains(node) { silent.insert(node) }
+        }
+        return silent
     }
 
     /// A node took every line of a record.
@@ -105,7 +139,10 @@ package struct RefusalCourt: Sendable {
             for node in entry.reports.keys { spoken.insert(node) }
             guard ackSet.isSubset(of: spoken) else { continue }
             cases[offset] = nil
-            actions.append(.decided(offset, decide(entry)))
+            let decision = decide(entry)
+            knows(
+                offset, refused: decision.final?.lines.map { UInt32($0.line)..<UInt32($0.line) + 1 } ?? [])
+            actions.append(.decided(offset, decision))
         }
         return actions
     }

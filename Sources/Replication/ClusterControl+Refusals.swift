@@ -10,14 +10,67 @@ import NIOCore
 extension ClusterControl {
     package func reported(_ node: NodeIndex, _ report: RefusalReport) {
         onControl { [self] in
-            var passed = NodeSet()
-            for (index, member) in state.value.sync.members.enumerated() {
-                // What a node has behind it counts, unless it is not known what it has.
-                if member.cursor > report.offset, member.state.isFed { passed.insert(NodeIndex(index)) }
+            if state.value.early != nil, report.offset < horizon {
+                state.value.early?.append((node, report))
+            } else {
+                hear(node, report)
             }
-            state.value.reports[report.offset, default: [:]][node] = report
-            perform(state.value.court.reported(node, report.offset, report.refused, passed: passed))
         }
+    }
+
+    private func hear(_ node: NodeIndex, _ report: RefusalReport) {
+        var passed = NodeSet()
+        for (index, member) in state.value.sync.members.enumerated() {
+            // What a node has behind it counts, unless it is not known what it has.
+            if member.cursor > report.offset, member.state.isFed { passed.insert(NodeIndex(index)) }
+        }
+        state.value.reports[report.offset, default: [:]][node] = report
+        perform(
+            state.value.court.reported(
+                node, report.offset, report.refused, passed: passed, now: MonotonicClock.now))
+    }
+
+    func forgetReports(of node: NodeIndex) {
+        for offset in state.value.reports.keys {
+            state.value.reports[offset]?[node] = nil
+            if state.value.reports[offset]?.isEmpty == true { state.value.reports[offset] = nil }
+        }
+        state.value.early?.removeAll { $0.0 == node }
+        perform(state.value.court.forget(node))
+    }
+
+    /// What was decided before the log was opened, about records that some node still lacks.
+    func recallRefusals(from feed: LogFeed) {
+        let scout = names.count
+        let lowest = names.compactMap { commitLog.cursor($0) }.min() ?? horizon
+        guard scout < NodeSet.capacity, lowest < horizon else { return endRecall() }
+        feed.subscribe(NodeIndex(scout), from: max(lowest, commitLog.start), room: 1 << 20) { [weak self] event in
+            guard let self else { return }
+            switch event {
+            case .failed:
+                control.execute { [self] in endRecall() }
+            case .chunk(let chunk):
+                let notices = chunk.records.compactMap { record in
+                    if case .refusal(_, let notice, _) = record, notice.node.isEmpty { notice } else { nil }
+                }
+                let isOver = chunk.next >= horizon
+                feed.grant(NodeIndex(scout), bytes: chunk.bytes)
+                guard isOver || !notices.isEmpty else { return }
+                control.execute { [self] in
+                    for notice in notices { state.value.court.knows(notice.target, refused: notice.ranges) }
+                    if isOver {
+                        feed.unsubscribe(NodeIndex(scout))
+                        endRecall()
+                    }
+                }
+            }
+        }
+    }
+
+    private func endRecall() {
+        let early = state.value.early ?? []
+        state.value.early = nil
+        for (node, report) in early { hear(node, report) }
     }
 
     package func took(_ node: NodeIndex, _ offset: Offset) {
@@ -111,7 +164,7 @@ extension ClusterControl {
         )
         publishDivergences()
         remember(node)
-        if state.value.nodes[index].memory.diverged.count > NodeMemory.mostDiverged {
+        if state.value.nodes[index].memory.isTooLong {
             giveUp(
                 node,
                 reason: "more than \(NodeMemory.mostDiverged) measurements differ from other nodes: copy the data of "

@@ -44,6 +44,7 @@ extension NodeReplicator {
             for (position, item) in flight.batch.items.enumerated() {
                 guard let ranges = finals[item.offset] else { continue }
                 excluded += lines.excluded(ranges, item: position)
+                flight.excluded.insert(item.offset)
             }
         }
         let suspects = lines.matching(rules)
@@ -155,7 +156,7 @@ extension NodeReplicator {
     private func proceed(_ id: Int) {
         guard let delivery = flights[id]?.delivery else { return }
         if delivery.next == .done { return conclude(id) }
-        guard case .open = gate, pause == nil, !isPaused else {
+        guard case .open = gate, !isPaused else {
             putBack(id)
             return pump()
         }
@@ -252,7 +253,8 @@ extension NodeReplicator {
     }
 
     private func settledLane(_ id: Int) {
-        if flights[id]?.delivery != nil { return proceed(id) }
+        // What failed waits for the end of the pause.
+        if flights[id]?.delivery != nil, pause == nil { return proceed(id) }
         putBack(id)
         pump()
     }
