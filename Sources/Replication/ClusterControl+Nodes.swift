@@ -11,6 +11,8 @@ struct NodeControl {
     var memory: NodeMemory
     /// What it said last.
     var interviewed: Interviewed?
+    /// What it showed of itself last.
+    var facts: NodeFacts?
     /// The run of its server that is fed.
     var process: ProcessIdentity?
     var isAttached = false
@@ -74,7 +76,11 @@ extension ClusterControl {
 
     package func noted(_ node: NodeIndex, _ facts: NodeFacts) {
         onControl { [self] in
-            let warnings = NodeWarnings.of(facts, clockSkew: settings.clockSkew)
+            state.value.nodes[Int(node.value)].facts = facts
+            let others = state.value.nodes.enumerated().compactMap { index, other in
+                other.facts.flatMap { NodeIndex(index) == node ? nil : (name: names[index], facts: $0) }
+            }
+            let warnings = NodeWarnings.of(facts, beside: others, clockSkew: settings.clockSkew)
             let before = view.current[node].warnings
             view.update { $0.nodes[Int(node.value)].warnings = warnings }
             for warning in warnings where !before.contains(warning) {

@@ -111,10 +111,30 @@ extension ClusterControl {
             note(lines, node: name(node), by: [node])
             diverged(node, lines, report: any)
         }
+        let isDifference = !decision.diverged.isEmpty
         append(records[...]) { [self] in
-            for node in decision.parties {
-                let words = decision.final.map { _ in reports[node]?.refused.words ?? any.refused.words }
-                onReplicator(node) { $0.decided(offset, words: words) }
+            // What differs must be known after a crash before the node gets on.
+            if isDifference { return makeDurable { [self] in tell(decision, of: offset, reports) } }
+            tell(decision, of: offset, reports)
+        }
+    }
+
+    private func tell(
+        _ decision: RefusalCourt.Decision, of offset: Offset, _ reports: [NodeIndex: RefusalReport]
+    ) {
+        let other = reports.first?.value.refused.words
+        for node in decision.parties {
+            let words = decision.final.flatMap { _ in reports[node]?.refused.words ?? other }
+            onReplicator(node) { $0.decided(offset, words: words) }
+        }
+    }
+
+    /// Until the notes are durable, however long that takes.
+    private func makeDurable(then done: @escaping @Sendable () -> Void) {
+        commitLog.checkpoint { [self] result in
+            control.execute { [self] in
+                if case .success = result { return done() }
+                control.scheduleTask(in: .seconds(1)) { [weak self] in self?.makeDurable(then: done) }
             }
         }
     }
