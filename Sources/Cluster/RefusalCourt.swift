@@ -35,12 +35,19 @@ package struct RefusalCourt: Sendable {
     }
 
     package struct Decision: Equatable, Sendable {
-        /// Refused by all: their lines, with the words of the first node in configuration order.
+        /// Refused by all: their lines, with the words of the first node in configuration order. Said once for a
+        /// record, not again to a node that reports it later.
         package var final: RefusedLines?
         /// The nodes that refused; each may go on now.
         package var parties: [NodeIndex]
         /// Lines that a node refused though another took them.
         package var diverged: [NodeIndex: RefusedLines]
+
+        package init(final: RefusedLines?, parties: [NodeIndex], diverged: [NodeIndex: RefusedLines]) {
+            self.final = final
+            self.parties = parties
+            self.diverged = diverged
+        }
     }
 
     private struct Case {
@@ -51,19 +58,31 @@ package struct RefusalCourt: Sendable {
 
     private var cases: [Offset: Case] = [:]
     private var ackSet: NodeSet
+    /// The lines that are final of records decided lately, oldest first in `closed`: a node may report one of these
+    /// before it has met the decision in the log. The others that refused it speak no second time.
+    private var finals: [Offset: Set<Int>] = [:]
+    private var closed = Fifo<Offset>()
+    private var closedLines = 0
+
+    /// How many decisions are remembered, and how many lines of them.
+    private static let mostClosed = 4_096
+    private static let mostClosedLines = 100_000
 
     package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
 
     package var openCases: Int { cases.count }
+    package var rememberedDecisions: Int { finals.count }
 
     /// A node is done with a record but for these lines, which it refused.
     /// - Parameter passed: the nodes, whatever their state, that have the record behind them.
     package mutating func reported(
         _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet
     ) -> [Action] {
+        if let final = finals[offset] { return [.decided(offset, decideLate(node, lines, final: final))] }
         let isNew = cases[offset] == nil
         var entry = cases[offset] ?? Case(reports: [:])
         entry.reports[node] = lines
+        entry.took.remove(node)
         for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
         cases[offset] = entry
         var others = ackSet
@@ -75,7 +94,7 @@ package struct RefusalCourt: Sendable {
 
     /// A node took every line of a record.
     package mutating func took(_ node: NodeIndex, _ offset: Offset) -> [Action] {
-        guard cases[offset] != nil else { return [] }
+        guard let entry = cases[offset], entry.reports[node] == nil else { return [] }
         cases[offset]?.took.insert(node)
         return settle([offset])
     }
@@ -105,9 +124,28 @@ package struct RefusalCourt: Sendable {
             for node in entry.reports.keys { spoken.insert(node) }
             guard ackSet.isSubset(of: spoken) else { continue }
             cases[offset] = nil
-            actions.append(.decided(offset, decide(entry)))
+            let decision = decide(entry)
+            remember(offset, decision.final?.numbers ?? [])
+            actions.append(.decided(offset, decision))
         }
         return actions
+    }
+
+    private mutating func remember(_ offset: Offset, _ final: Set<Int>) {
+        finals[offset] = final
+        closed.append(offset)
+        closedLines += final.count
+        while closed.count > Self.mostClosed || (closedLines > Self.mostClosedLines && closed.count > 1) {
+            guard let oldest = closed.popFirst() else { return }
+            closedLines -= finals.removeValue(forKey: oldest)?.count ?? 0
+        }
+    }
+
+    /// What is not final was taken by a node that has spoken.
+    private func decideLate(_ node: NodeIndex, _ report: RefusedLines, final: Set<Int>) -> Decision {
+        var rest = report
+        rest.lines.removeAll { final.contains($0.line) }
+        return Decision(final: nil, parties: [node], diverged: rest.lines.isEmpty ? [:] : [node: rest])
     }
 
     private func decide(_ entry: Case) -> Decision {
