@@ -44,8 +44,6 @@ package struct BatchDelivery: Equatable, Sendable {
     /// Lines that were refused, by their number; `nil`: known before, by what the set refused.
     private var refused: [Int: Refusal?] = [:]
     private var rounds = 0
-    /// It can never go in one request: taken in pieces, in order.
-    private var isTooLarge = false
 
     /// After this many refused attempts words are no longer believed, and lines are found by halves.
     private static let roundsByWords = 12
@@ -130,7 +128,7 @@ package struct BatchDelivery: Equatable, Sendable {
                 beginSearch(suspects.sorted(), refusal)
             }
         case .search(var search, let lines):
-            search.refused(refusal)
+            search.refused(refusal, dropped: dropped)
             searched(search, lines: lines)
         case .done: break
         }
@@ -152,7 +150,6 @@ package struct BatchDelivery: Equatable, Sendable {
         case .main, .suspects, .confirm:
             guard case .send(let lines) = next else { return }
             beginSearch(lines, Refusal(status: 413, message: "Request Entity Too Large"))
-            isTooLarge = true
         case .done: break
         }
     }
@@ -177,9 +174,10 @@ package struct BatchDelivery: Equatable, Sendable {
             phase = .suspects
             return
         }
-        // Pieces were taken in order; only what was not among them is missing from the order.
-        let isAll = lines.count == unrefused.count + found.reduce(0) { $0 + $1.lines.count }
-        phase = isAll || isTooLarge || rounds > 4 * Self.roundsByWords ? .done : .confirm
+        // Pieces were taken in order: what is missing from the order are lines that were taken before these. If none
+        // of these was taken, nothing is. A search that follows `confirm` is of all lines, so this ends.
+        let count = found.reduce(0) { $0 + $1.lines.count }
+        phase = count == lines.count || lines.count == unrefused.count + count ? .done : .confirm
         skipEmpty()
     }
 

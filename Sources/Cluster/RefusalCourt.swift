@@ -35,12 +35,19 @@ package struct RefusalCourt: Sendable {
     }
 
     package struct Decision: Equatable, Sendable {
-        /// Refused by all: their lines, with the words of the first node in configuration order.
+        /// Refused by all: their lines, with the words of the first node in configuration order. Said once for a
+        /// record, not again to a node that reports it later.
         package var final: RefusedLines?
         /// The nodes that refused; each may go on now.
         package var parties: [NodeIndex]
         /// Lines that a node refused though another took them.
         package var diverged: [NodeIndex: RefusedLines]
+
+        package init(final: RefusedLines?, parties: [NodeIndex], diverged: [NodeIndex: RefusedLines]) {
+            self.final = final
+            self.parties = parties
+            self.diverged = diverged
+        }
     }
 
     private struct Case {
@@ -60,6 +67,7 @@ package struct RefusalCourt: Sendable {
     package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
 
     package var openCases: Int { cases.count }
+    package var rememberedDecisions: Int { verdicts.count }
 
     /// A node is done with a record but for these lines, which it refused.
     /// - Parameters:
@@ -68,16 +76,11 @@ package struct RefusalCourt: Sendable {
     package mutating func reported(
         _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet, now: Int64 = 0
     ) -> [Action] {
-        if let known = verdicts[offset] {
-            // It comes late: what the set refused is refused, what else it refused others have taken.
-            var rest = lines
-            rest.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
-            let diverged = rest.lines.isEmpty ? [:] : [node: rest]
-            return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
-        }
+        if let known = verdicts[offset] { return [.decided(offset, decideLate(node, lines, final: known))] }
         let isNew = cases[offset] == nil
         var entry = cases[offset] ?? Case(since: now, reports: [:])
         entry.reports[node] = lines
+        entry.took.remove(node)
         for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
         cases[offset] = entry
         var others = ackSet
@@ -109,7 +112,7 @@ package struct RefusalCourt: Sendable {
 
     /// A node took every line of a record.
     package mutating func took(_ node: NodeIndex, _ offset: Offset) -> [Action] {
-        guard cases[offset] != nil else { return [] }
+        guard let entry = cases[offset], entry.reports[node] == nil else { return [] }
         cases[offset]?.took.insert(node)
         return settle([offset])
     }
@@ -140,11 +143,30 @@ package struct RefusalCourt: Sendable {
             guard ackSet.isSubset(of: spoken) else { continue }
             cases[offset] = nil
             let decision = decide(entry)
-            knows(
-                offset, refused: decision.final?.lines.map { UInt32($0.line)..<UInt32($0.line) + 1 } ?? [])
+            knows(offset, refused: Self.ranges(decision.final?.lines.map(\.line) ?? []))
             actions.append(.decided(offset, decision))
         }
         return actions
+    }
+
+    /// - Parameter lines: ascending.
+    private static func ranges(_ lines: [Int]) -> [Range<UInt32>] {
+        var ranges: [Range<UInt32>] = []
+        for line in lines.map(UInt32.init) {
+            if let last = ranges.last, last.upperBound == line {
+                ranges[ranges.count - 1] = last.lowerBound..<line + 1
+            } else {
+                ranges.append(line..<line + 1)
+            }
+        }
+        return ranges
+    }
+
+    /// What is not final was taken by a node that has spoken.
+    private func decideLate(_ node: NodeIndex, _ report: RefusedLines, final: [Range<UInt32>]) -> Decision {
+        var rest = report
+        rest.lines.removeAll { line in final.contains { $0.contains(UInt32(line.line)) } }
+        return Decision(final: nil, parties: [node], diverged: rest.lines.isEmpty ? [:] : [node: rest])
     }
 
     private func decide(_ entry: Case) -> Decision {

@@ -11,7 +11,8 @@ package struct RefusalSearch: Equatable, Sendable {
     }
 
     package struct Refused: Equatable, Sendable {
-        /// More than one line only when the budget was used up: then at least one of them is at fault.
+        /// More than one line when the node says that it dropped them all, or when the budget was used up: then at
+        /// least one of them is at fault.
         package let lines: Range<Int>
         package let refusal: Refusal
 
@@ -50,10 +51,11 @@ package struct RefusalSearch: Equatable, Sendable {
     package mutating func accepted() { open.removeLast() }
 
     /// The node refused some of the lines of `next`.
-    package mutating func refused(_ refusal: Refusal) {
+    /// - Parameter dropped: how many lines it says it dropped: at least that many are refused.
+    package mutating func refused(_ refusal: Refusal, dropped: Int? = nil) {
         let range = open.removeLast()
         budget -= 1
-        if range.count == 1 || budget <= 0 {
+        if range.count == 1 || dropped.map({ $0 >= range.count }) == true || budget <= 0 {
             refused.append(Refused(lines: range, refusal: refusal))
         } else {
             open += Self.halves(range)
