@@ -72,16 +72,13 @@ package struct Settling: Equatable, Sendable {
     package mutating func sampled(_ counts: FenceCounts) -> Outcome {
         unreadable = 0
         if !process.isEmpty, !counts.process.isEmpty, counts.process != process { return .settled }
-        let isBusy =
-            switch doubt {
-            case .answered: counts.unfinishedWrites > 0
-            case .unanswered:
-                counts.unfinishedWrites > 0 || counts.activeWrites > 0 || counts.runningMutations > 0
-            }
+        // What else is under way does not matter for a write that was answered, so it may go on all the time.
+        let isElseBusy = doubt == .unanswered && (counts.activeWrites > 0 || counts.runningMutations > 0)
+        let isBusy = counts.unfinishedWrites > 0 || isElseBusy
         clean = isBusy ? 0 : clean + 1
         // InfluxDB forgets to count some failed writes as ended (1.6.7, concurrent conflicts of types).
-        let isLeft = counts.activeWrites == 0 && counts.unfinishedWrites == lastUnfinished
-        unmoved = isBusy && isLeft && (doubt != .unanswered || counts.runningMutations == 0) ? unmoved + 1 : 0
+        let isLeft = !isElseBusy && counts.unfinishedWrites == lastUnfinished
+        unmoved = isBusy && isLeft ? unmoved + 1 : 0
         lastUnfinished = counts.unfinishedWrites
         if unmoved >= Self.samplesUntilForgotten { return .settled }
         return clean >= Self.samplesNeeded ? .settled : .again(after: Self.interval)
@@ -90,6 +87,7 @@ package struct Settling: Equatable, Sendable {
     /// The counters could not be read: nothing is known, so the row begins anew.
     package mutating func couldNotSample() -> Outcome {
         clean = 0
+        unmoved = 0
         unreadable += 1
         return .again(after: min(Self.longestInterval, Self.interval << Int64(min(unreadable, 6))))
     }

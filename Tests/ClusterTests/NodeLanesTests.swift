@@ -169,6 +169,29 @@ struct NodeLanesTests {
         #expect(lanes.cursor == Offset(10) && lanes.isEmpty)
     }
 
+    @Test("a record is done when it is applied or does not concern the node, also ahead of the cursor")
+    func done() {
+        var lanes = Lanes(cursor: Offset(10))
+        func done(_ range: Range<UInt64>) -> [UInt64] { range.filter { lanes.isDone(Offset($0)) } }
+        #expect(done(0..<20) == Array(0..<10), "what has not come yet is not")
+        lanes.enqueue(points(10, "a"))
+        lanes.skip(Offset(11))
+        lanes.enqueue(points(12, "b"))
+        lanes.enqueue(mutation(13, .everything))
+        #expect(done(8..<20) == [8, 9, 11])
+        let batches = lanes.next()
+        #expect(done(8..<20) == [8, 9, 11], "in flight is not done")
+        lanes.applied(batches.first { $0.offsets == [12] }!.id)
+        #expect(done(8..<20) == [8, 9, 11, 12])
+        lanes.failed(batches.first { $0.offsets == [10] }!.id)
+        #expect(done(8..<20) == [8, 9, 11, 12])
+        lanes.applied(lanes.next()[0].id)
+        #expect(lanes.cursor == Offset(13))
+        #expect(done(8..<20) == [8, 9, 10, 11, 12])
+        lanes.applied(lanes.next()[0].id)
+        #expect(done(8..<20) == Array(8..<14))
+    }
+
     @Test(
         "D6 random traffic with failures: every record once, each lane in log order, barriers respected",
         arguments: 0..<200)
@@ -214,6 +237,8 @@ struct NodeLanesTests {
                 }
                 lanes.applied(batch.id)
             }
+            let done = (0..<count).filter { lanes.isDone(Offset(UInt64($0))) }
+            #expect(done == applied.sorted())
             let prefix = (0..<count).first { !applied.contains($0) } ?? count
             #expect(lanes.cursor <= Offset(UInt64(prefix)))
             if flying.isEmpty { #expect(lanes.cursor == Offset(UInt64(prefix))) }
