@@ -141,7 +141,7 @@ extension Attachment.Situation {
                     "\(node) holds a copy of \(marker.node), made when that was at record \(position) (by the marker"
                     + " in it); delivery goes on from there")
         }
-        guard let cursor else { return .attach(position) }
+        guard let cursor, cursor > .zero else { return .attach(position) }
         if let lastMarker, marker.cursor < lastMarker {
             return .rewind(
                 to: position,
@@ -169,7 +169,7 @@ extension Attachment.Situation {
         }
         let end = marker.epoch == epoch ? durableEnd : horizon
         if Offset(marker.cursor) > end { return "\(says), and the log had only reached \(end)" }
-        if marker.node == node, let cursor, Offset(marker.cursor) > cursor {
+        if marker.node == node, let cursor, cursor > .zero, Offset(marker.cursor) > cursor {
             return "\(says), and this log has delivered to it only up to \(cursor)"
         }
         return nil

@@ -35,8 +35,7 @@ package struct RefusalCourt: Sendable {
     }
 
     package struct Decision: Equatable, Sendable {
-        /// Refused by all: their lines, with the words of the first node in configuration order. Said once for a
-        /// record, not again to a node that reports it later.
+        /// Refused by all: their lines, with the words of the first node in configuration order.
         package var final: RefusedLines?
         /// The nodes that refused; each may go on now.
         package var parties: [NodeIndex]
@@ -51,36 +50,39 @@ package struct RefusalCourt: Sendable {
     }
 
     private struct Case {
+        let since: Int64
         var reports: [NodeIndex: RefusedLines]
         /// Nodes that took every line.
         var took = NodeSet()
     }
 
     private var cases: [Offset: Case] = [:]
+    /// What was decided about records that some node may still come to: the lines that are final.
+    private var verdicts: [Offset: [Range<UInt32>]] = [:]
+    /// Beyond this many, decisions on newer records are not remembered.
+    private static let mostVerdicts = 1_000_000
     private var ackSet: NodeSet
-    /// The lines that are final of records decided lately, oldest first in `closed`: a node may report one of these
-    /// before it has met the decision in the log. The others that refused it speak no second time.
-    private var finals: [Offset: Set<Int>] = [:]
-    private var closed = Fifo<Offset>()
-    private var closedLines = 0
-
-    /// How many decisions are remembered, and how many lines of them.
-    private static let mostClosed = 4_096
-    private static let mostClosedLines = 100_000
 
     package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
 
     package var openCases: Int { cases.count }
-    package var rememberedDecisions: Int { finals.count }
 
     /// A node is done with a record but for these lines, which it refused.
-    /// - Parameter passed: the nodes, whatever their state, that have the record behind them.
+    /// - Parameters:
+    ///   - passed: the nodes, whatever their state, that have the record behind them.
+    ///   - now: monotonic nanoseconds.
     package mutating func reported(
-        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet
+        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet, now: Int64 = 0
     ) -> [Action] {
-        if let final = finals[offset] { return [.decided(offset, decideLate(node, lines, final: final))] }
+        if let known = verdicts[offset] {
+            // It comes late: what the set refused is refused, what else it refused others have taken.
+            var rest = lines
+            rest.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
+            let diverged = rest.lines.isEmpty ? [:] : [node: rest]
+            return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
+        }
         let isNew = cases[offset] == nil
-        var entry = cases[offset] ?? Case(reports: [:])
+        var entry = cases[offset] ?? Case(since: now, reports: [:])
         entry.reports[node] = lines
         entry.took.remove(node)
         for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
@@ -90,6 +92,26 @@ package struct RefusalCourt: Sendable {
         for other in entry.took { others.remove(other) }
         let asked: [Action] = isNew && !others.isEmpty ? [.ask(others, offset)] : []
         return asked + settle([offset])
+    }
+
+    /// A decision from before, as it stands in the log.
+    package mutating func knows(_ offset: Offset, refused: [Range<UInt32>]) {
+        if verdicts.count < Self.mostVerdicts { verdicts[offset, default: []] += refused }
+    }
+
+    /// No node comes to records below it any more.
+    package mutating func forgetVerdicts(below offset: Offset) {
+        if !verdicts.isEmpty { verdicts = verdicts.filter { $0.key >= offset } }
+    }
+
+    /// The nodes for which others, in the ack set too, have waited for longer than this.
+    package func overdue(now: Int64, after limit: Int64) -> NodeSet {
+        var silent = NodeSet()
+        for entry in cases.values where now - entry.since > limit {
+            guard entry.reports.keys.contains(where: ackSet.contains) else { continue }
+            for node in ackSet where entry.reports[node] == nil && !entry.took.contains(node) { silent.insert(node) }
+        }
+        return silent
     }
 
     /// A node took every line of a record.
@@ -125,27 +147,23 @@ package struct RefusalCourt: Sendable {
             guard ackSet.isSubset(of: spoken) else { continue }
             cases[offset] = nil
             let decision = decide(entry)
-            remember(offset, decision.final?.numbers ?? [])
+            knows(offset, refused: Self.ranges(decision.final?.lines ?? []))
             actions.append(.decided(offset, decision))
         }
         return actions
     }
 
-    private mutating func remember(_ offset: Offset, _ final: Set<Int>) {
-        finals[offset] = final
-        closed.append(offset)
-        closedLines += final.count
-        while closed.count > Self.mostClosed || (closedLines > Self.mostClosedLines && closed.count > 1) {
-            guard let oldest = closed.popFirst() else { return }
-            closedLines -= finals.removeValue(forKey: oldest)?.count ?? 0
+    /// Neighbours in one range.
+    private static func ranges(_ lines: [BatchDelivery.RefusedLine]) -> [Range<UInt32>] {
+        var ranges: [Range<UInt32>] = []
+        for number in lines.map({ UInt32($0.line) }) {
+            if let last = ranges.last, last.upperBound == number {
+                ranges[ranges.count - 1] = last.lowerBound..<number + 1
+            } else {
+                ranges.append(number..<number + 1)
+            }
         }
-    }
-
-    /// What is not final was taken by a node that has spoken.
-    private func decideLate(_ node: NodeIndex, _ report: RefusedLines, final: Set<Int>) -> Decision {
-        var rest = report
-        rest.lines.removeAll { final.contains($0.line) }
-        return Decision(final: nil, parties: [node], diverged: rest.lines.isEmpty ? [:] : [node: rest])
+        return ranges
     }
 
     private func decide(_ entry: Case) -> Decision {

@@ -133,7 +133,8 @@ package final class CommitLog: Sendable {
         lock = recovered.lock
         admission = Admission(
             maximumPendingBytes: configuration.maximumPendingBytes,
-            maximumEntryBytes: configuration.maximumEntryBytes)
+            maximumEntryBytes: configuration.maximumEntryBytes,
+            refusalReserve: Int(min(configuration.refusalReserve, recovered.maximumBytes / 8)))
         durableEndValue = Atomic(recovered.report.durableEnd.rawValue)
         startValue = Atomic(recovered.report.start.rawValue)
         table = Guarded(recovered.table)

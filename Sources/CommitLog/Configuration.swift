@@ -17,6 +17,9 @@ extension CommitLog {
         package var maximumPendingBytes = 32 << 20
         /// The largest entry, in bytes on disk.
         package var maximumEntryBytes = 512 << 20
+        /// Bytes of the room that only refusals may use, at most an eighth of all: where the log is full, they are what
+        /// lets cursors pass.
+        package var refusalReserve: UInt64 = 0
         /// Time between checkpoints of the cursors, between looks at the free space, and between deletions.
         package var checkpointInterval: Duration = .seconds(1)
         /// Passed segments kept for reuse, and new ones made ahead of need.

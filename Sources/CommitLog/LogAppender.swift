@@ -11,6 +11,8 @@ final class Admission: Sendable {
 
     let maximumPendingBytes: Int
     let maximumEntryBytes: Int
+    /// Bytes of the room that are kept for refusals.
+    let refusalReserve: Int
     /// Staged and not yet durable, over all appenders.
     let pendingBytes = Atomic<Int>(0)
     /// Bytes that the log may still take, pending ones included.
@@ -20,7 +22,8 @@ final class Admission: Sendable {
     private let status = Atomic<Int>(Status.open.rawValue)
     private let poison = Guarded<FileError?>(nil)
 
-    init(maximumPendingBytes: Int, maximumEntryBytes: Int) {
+    init(maximumPendingBytes: Int, maximumEntryBytes: Int, refusalReserve: Int) {
+        self.refusalReserve = refusalReserve
         self.maximumPendingBytes = maximumPendingBytes
         self.maximumEntryBytes = maximumEntryBytes
     }
@@ -51,10 +54,13 @@ final class Admission: Sendable {
     }
 
     /// Counts the bytes as pending, or says why not.
-    func admit(_ bytes: Int, inOpenEntry: Bool) throws(LogError) {
+    ///
+    /// Refusals may use the last of the room: without them no cursor passes a record that nodes refuse, and no room
+    /// would ever come.
+    func admit(_ bytes: Int, inOpenEntry: Bool, isRefusal: Bool) throws(LogError) {
         let before = pendingBytes.wrappingAdd(bytes, ordering: .relaxed).oldValue
         guard !inOpenEntry else { return }
-        if before + bytes > room.load(ordering: .relaxed) {
+        if before + bytes > room.load(ordering: .relaxed) - (isRefusal ? 0 : refusalReserve) {
             pendingBytes.wrappingSubtract(bytes, ordering: .relaxed)
             throw .full(shortage.withLock { $0 })
         }
@@ -144,7 +150,7 @@ package final class LogAppender: Sendable {
         try staging.withLock { (staging: inout Staging) throws(LogError) in
             do throws(LogError) {
                 let size = Layout.recordBytes(body: bodyBytes)
-                try admit(size, &staging)
+                try admit(size, isRefusal: kind == .refusal, &staging)
                 let place = staging.used
                 if staging.memory.bytes.count < place + size {
                     staging.memory.grow(
@@ -185,14 +191,14 @@ package final class LogAppender: Sendable {
         isClosed.store(true, ordering: .releasing)
     }
 
-    private func admit(_ size: Int, _ staging: inout Staging) throws(LogError) {
+    private func admit(_ size: Int, isRefusal: Bool, _ staging: inout Staging) throws(LogError) {
         if let error = admission.stopped { throw error }
         guard !isClosed.load(ordering: .acquiring) else { throw .closed }
         let entryBytes = staging.used - staging.committedBytes + size
         guard entryBytes <= admission.maximumEntryBytes else {
             throw .tooLarge(bytes: entryBytes, limit: admission.maximumEntryBytes)
         }
-        try admission.admit(size, inOpenEntry: staging.openRecords > 0)
+        try admission.admit(size, inOpenEntry: staging.openRecords > 0, isRefusal: isRefusal)
     }
 
     private func drop(_ staging: inout Staging) {

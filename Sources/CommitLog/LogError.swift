@@ -75,6 +75,8 @@ package enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .full(.maximumBytes(let bytes)):
             "the log is full (\(bytes) bytes): bring the node with the oldest cursor back, or raise log.max_bytes"
+        case .full(.minimumFreeBytes(0)):
+            "the file system of the log is full: free some space"
         case .full(.minimumFreeBytes(let bytes)):
             "less than \(bytes) bytes are free on the file system of the log: free some, or lower log.min_free"
         case .full(.disk(let error)):

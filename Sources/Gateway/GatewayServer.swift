@@ -188,7 +188,7 @@ package final class GatewayServer: Sendable {
         control.onVersion { server.advertise(version: $0) }
 
         feed.start()
-        control.start()
+        control.start(feed: feed)
         keeper.eventLoop.execute { keeper.value.start() }
         for replica in replicas { replica.eventLoop.execute { replica.replicator.value.start() } }
         do {

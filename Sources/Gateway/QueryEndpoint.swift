@@ -125,7 +125,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
             node = request.plain
         }
         let read = ReadExecution(
-            request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context, settings: context.settings.read, turn: context.nextTurn(),
+            request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context,
+            settings: context.settings.read, turn: context.nextTurn(),
             eventLoop: context.eventLoop, logger: context.logger, sink: self
         )
         state = .reading(read)

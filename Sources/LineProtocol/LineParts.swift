@@ -30,9 +30,11 @@ package struct LineParts: Equatable, Sendable {
         var i = measurement.upperBound
         while i < line.count, line[i] == Byte.comma {
             let key = i + 1..<Self.end(in: line, from: i + 1) { $0 == Byte.equals }
-            let value = min(key.upperBound + 1, line.count)..<Self.end(in: line, from: key.upperBound + 1) {
-                $0 == Byte.comma || $0 == Byte.space
-            }
+            let value =
+                min(
+                    key.upperBound + 1, line.count)..<Self.end(in: line, from: key.upperBound + 1) {
+                    $0 == Byte.comma || $0 == Byte.space
+                }
             tags.append(Tag(key: key, value: value))
             i = value.upperBound
         }

@@ -22,6 +22,8 @@ final class NodeConnection: ChannelDuplexHandler {
     private var isResponseComplete = false
     private var isReusable = false
     private var isClosing = false
+    /// It ended by an error, not by our doing.
+    private var hasFailed = false
 
     private var isPaused = false
     private var isReadHeldBack = false
@@ -155,6 +157,7 @@ final class NodeConnection: ChannelDuplexHandler {
 
     /// A read error, bytes that are not HTTP, or bytes that no request asked for.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if !isClosing { hasFailed = true }
         isReusable = false
         if isResponseComplete {
             endExchange()
@@ -164,7 +167,7 @@ final class NodeConnection: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        let isLost = !isClosing
+        let isLost = !isClosing || hasFailed
         isClosing = true
         isReusable = false
         if isResponseComplete {

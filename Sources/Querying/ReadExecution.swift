@@ -96,7 +96,8 @@ package final class ReadExecution {
 
     /// - Parameter turn: any number that grows from read to read.
     package init(
-        request: NodeRequest, footprint: ReadFootprint, targets: any ReadTargets, settings: Settings, turn: Int, eventLoop: any EventLoop,
+        request: NodeRequest, footprint: ReadFootprint, targets: any ReadTargets, settings: Settings, turn: Int,
+        eventLoop: any EventLoop,
         logger: Logger, sink: any ReadSink
     ) {
         self.request = request
@@ -145,9 +146,11 @@ package final class ReadExecution {
         let bound = readable.isStarting ? settings.waitForSyncAtStart : settings.waitForSync
         let mayWait = readable.anyUp || readable.isStarting
         if mayWait, NIODeadline.now() - since < bound { return lookAgain(since: since) }
-        if settings.allowStale, let (node, age) = readable.stale.first(where: {
-            !tried.contains($0.node) && !diverged.contains($0.node)
-        }) {
+        if settings.allowStale,
+            let (node, age) = readable.stale.first(where: {
+                !tried.contains($0.node) && !diverged.contains($0.node)
+            })
+        {
             staleness = age
             logger.warning("a read is answered by a node that is not in sync", metadata: ["node": "\(node)"])
             return attempt(node)

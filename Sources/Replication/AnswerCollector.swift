@@ -45,7 +45,9 @@ final class AnswerCollector: NodeResponseReceiver {
     func responseHead(status: Int, headers: HTTPHeaders) {
         answer.status = status
         answer.version = headers.first(name: "X-Influxdb-Version") ?? ""
-        answer.retryAfter = headers.first(name: "Retry-After").flatMap { Int64($0) }.map { $0 * 1_000_000_000 }
+        answer.retryAfter = headers.first(name: "Retry-After").flatMap { Int64($0) }.map {
+            min(max($0, 0), 86_400) * 1_000_000_000
+        }
     }
 
     func responseBody(_ bytes: ByteBuffer) {

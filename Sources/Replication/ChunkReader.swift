@@ -8,6 +8,8 @@ import NIOCore
 /// Why a node cannot be fed any further; the text is for people.
 struct FeedFailure: Error {
     let reason: String
+    /// The same may succeed a moment later.
+    var isPassing = false
 }
 
 struct ChunkReader {
@@ -35,6 +37,7 @@ struct ChunkReader {
             do throws(LogError) {
                 result = try readIntoScratch(from: offset)
             } catch {
+                if case .file = error { throw FeedFailure(reason: "\(error)", isPassing: true) }
                 throw FeedFailure(reason: "\(error)")
             }
             switch result {

@@ -45,7 +45,8 @@ extension ClusterControl {
         var serving: Set<NodeIndex> = [reference.node]
         for entry in read where entry.node != reference.node {
             let comparison = InventoryComparison([
-                (names[Int(reference.node.value)], reference.inventory), (names[Int(entry.node.value)], entry.inventory),
+                (names[Int(reference.node.value)], reference.inventory),
+                (names[Int(entry.node.value)], entry.inventory),
             ])
             if comparison.isEqual {
                 serving.insert(entry.node)

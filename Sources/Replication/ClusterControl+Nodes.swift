@@ -11,6 +11,8 @@ struct NodeControl {
     var memory: NodeMemory
     /// What it said last.
     var interviewed: Interviewed?
+    /// What it showed of itself last.
+    var facts: NodeFacts?
     /// The run of its server that is fed.
     var process: ProcessIdentity?
     var isAttached = false
@@ -60,7 +62,8 @@ extension ClusterControl {
         do {
             try commitLog.setNote(NodeMemory.noteName(name(node)), memory.isEmpty ? nil : memory.encoded)
         } catch {
-            logger.error("a fact about a node cannot be kept", metadata: ["node": "\(name(node))", "error": "\(error)"])
+            logger.error(
+                "a fact about a node cannot be kept", metadata: ["node": "\(name(node))", "error": "\(error)"])
         }
         guard let done else { return }
         commitLog.checkpoint { [control] result in
@@ -73,7 +76,11 @@ extension ClusterControl {
 
     package func noted(_ node: NodeIndex, _ facts: NodeFacts) {
         onControl { [self] in
-            let warnings = NodeWarnings.of(facts, clockSkew: settings.clockSkew)
+            state.value.nodes[Int(node.value)].facts = facts
+            let others = state.value.nodes.enumerated().compactMap { index, other in
+                other.facts.flatMap { NodeIndex(index) == node ? nil : (name: names[index], facts: $0) }
+            }
+            let warnings = NodeWarnings.of(facts, beside: others, clockSkew: settings.clockSkew)
             let before = view.current[node].warnings
             view.update { $0.nodes[Int(node.value)].warnings = warnings }
             for warning in warnings where !before.contains(warning) {
@@ -159,7 +166,7 @@ extension ClusterControl {
     private func leaveAttachment(_ node: NodeIndex) {
         state.value.nodes[Int(node.value)].isAttached = false
         state.value.nodes[Int(node.value)].process = nil
-        perform(state.value.court.forget(node))
+        forgetReports(of: node)
         onReplicator(node) { $0.detach() }
     }
 
@@ -171,7 +178,8 @@ extension ClusterControl {
         guard commitLog.setCursor(name(node), to: offset) else {
             return giveUp(node, reason: "the log no longer holds what \(name(node)) lacks, from record \(offset) on")
         }
-        let isRewind = reason != nil || state.value.nodes[index].isAttached
+        let isRewind =
+            reason != nil || state.value.nodes[index].isAttached || (offset < before && before > horizon)
         if let reason {
             logger.warning("a node is fed anew", metadata: ["node": "\(name(node))", "reason": "\(reason)"])
         }
@@ -181,7 +189,7 @@ extension ClusterControl {
         state.value.nodes[index].isBeingGivenUp = false
         state.value.nodes[index].process = interviewed.facts.process
         if isKnownAgain { remember(node) }
-        perform(state.value.court.forget(node))
+        forgetReports(of: node)
         let readable = max(horizon, isRewind ? max(before, offset) : offset)
         perform(state.value.sync.attached(node, cursor: offset, horizon: readable))
         // Nothing may take effect any more of what another process sent, or this one to another server.
@@ -196,7 +204,9 @@ extension ClusterControl {
                 logger.warning("a cursor could not be made durable", metadata: ["error": "\(error)"])
             }
             onControl { [self] in
-                guard state.value.sync.members[index].attachment == attachment.number else { return }
+                guard state.value.nodes[index].isAttached,
+                    state.value.sync.members[index].attachment == attachment.number
+                else { return }
                 onReplicator(node) { $0.attach(attachment) }
             }
         }
@@ -215,8 +225,18 @@ extension ClusterControl {
         state.value.nodes[index].isBeingGivenUp = true
         perform(state.value.sync.needsCopy(node, reason: reason))
         leaveAttachment(node)
+        makeDurable(node)
+    }
+
+    /// Forgets the node's cursors once it is durable that it needs a copy, however long that takes.
+    private func makeDurable(_ node: NodeIndex) {
+        let index = Int(node.value)
         remember(node) { [self] isDurable in
-            guard isDurable, state.value.nodes[index].memory.needsCopy != nil else { return }
+            guard state.value.nodes[index].memory.needsCopy != nil else { return }
+            guard isDurable else {
+                control.scheduleTask(in: .seconds(1)) { [weak self] in self?.makeDurable(node) }
+                return
+            }
             // Behind whatever the replicator has said of its progress.
             onReplicator(node) { [self] _ in
                 onControl { [self] in
@@ -258,6 +278,8 @@ extension ClusterControl {
         state.value.firstAttach.isComparing = true
         compare(withData) { [self] comparison in
             state.value.firstAttach.isComparing = false
+            // An operator may have decided meanwhile.
+            guard beganEmpty == nil else { return }
             attachFirst(
                 state.value.firstAttach.candidates, serving: comparison.serving, words: comparison.words,
                 isEmpty: false)
@@ -290,7 +312,8 @@ extension ClusterControl {
                         giveUp(
                             node,
                             reason: "\(name(node)) is new and empty, and other nodes have data that the log does not "
-                                + "hold; copy the data of another node to it, then say sluice nodes trust \(name(node))")
+                                + "hold; copy the data of another node to it, then say sluice nodes trust \(name(node))"
+                        )
                     }
                 }
             }
@@ -307,15 +330,19 @@ extension ClusterControl {
                 asFailure
                 ? "a fire drill: it is treated as if it had failed, until: sluice nodes resume \(name(node))"
                 : "paused by an operator, until: sluice nodes resume \(name(node))"
-            state.value.nodes[Int(node.value)].isDrill = asFailure
-            if let time {
-                state.value.nodes[Int(node.value)].pauseEnd?.cancel()
-                state.value.nodes[Int(node.value)].pauseEnd = control.scheduleTask(in: time) { [weak self] in
+            let index = Int(node.value)
+            state.value.nodes[index].isDrill = asFailure
+            state.value.nodes[index].pauseEnd?.cancel()
+            state.value.nodes[index].pauseEnd = nil
+            if time == nil {
+                state.value.nodes[index].memory.paused = reason
+                remember(node)
+            }
+            // A pause without an end is not shortened by one that has one.
+            if let time, state.value.nodes[index].memory.paused == nil {
+                state.value.nodes[index].pauseEnd = control.scheduleTask(in: time) { [weak self] in
                     self?.endPause(node)
                 }
-            } else {
-                state.value.nodes[Int(node.value)].memory.paused = reason
-                remember(node)
             }
             beginPause(node, reason: reason)
         }
@@ -332,6 +359,7 @@ extension ClusterControl {
 
     private func endPause(_ node: NodeIndex) {
         let index = Int(node.value)
+        guard state.value.sync.members[index].isPaused else { return }
         state.value.nodes[index].pauseEnd?.cancel()
         state.value.nodes[index].pauseEnd = nil
         state.value.nodes[index].isDrill = false
@@ -394,10 +422,15 @@ extension ClusterControl {
         publishDivergences()
         attach(node, at: offset, interviewed, reason: "an operator trusts it as it is")
         remember(node)
-        if beganEmpty == nil { try? commitLog.setNote(Self.genesisNote, Array("data".utf8)) }
+        guard beganEmpty == nil else { return }
+        try? commitLog.setNote(Self.genesisNote, Array("data".utf8))
+        let waiting = state.value.firstAttach.candidates
+        state.value.firstAttach.patience?.cancel()
+        state.value.firstAttach = FirstAttach()
+        for (other, said) in waiting where other != node { judge(other, said, isTrusted: false) }
     }
 
-    // MARK: Once a second
+    // MARK: Several times a second
 
     func doChores() {
         let figures = commitLog.figures
@@ -405,6 +438,7 @@ extension ClusterControl {
         let left = state.value.outage.seconds(room: figures.roomBytes)
         view.update { $0.outageBudget = left }
         relievePressure(figures)
+        if let lowest = commitLog.cursors.values.min() { state.value.court.forgetVerdicts(below: lowest) }
     }
 
     /// At the log's limit, what only lagging nodes lack and another has is dropped for them (L20).
@@ -429,7 +463,8 @@ extension ClusterControl {
         for node in decision.givenUp {
             giveUp(
                 node,
-                reason: "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
+                reason:
+                    "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
                     + "copy the data of another node to it, then say sluice nodes trust \(name(node))")
         }
     }

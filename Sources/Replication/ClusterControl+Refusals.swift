@@ -10,14 +10,67 @@ import NIOCore
 extension ClusterControl {
     package func reported(_ node: NodeIndex, _ report: RefusalReport) {
         onControl { [self] in
-            var passed = NodeSet()
-            for (index, member) in state.value.sync.members.enumerated() {
-                // What a node has behind it counts, unless it is not known what it has.
-                if member.cursor > report.offset, member.state.isFed { passed.insert(NodeIndex(index)) }
+            if state.value.early != nil, report.offset < horizon {
+                state.value.early?.append((node, report))
+            } else {
+                hear(node, report)
             }
-            state.value.reports[report.offset, default: [:]][node] = report
-            perform(state.value.court.reported(node, report.offset, report.refused, passed: passed))
         }
+    }
+
+    private func hear(_ node: NodeIndex, _ report: RefusalReport) {
+        var passed = NodeSet()
+        for (index, member) in state.value.sync.members.enumerated() {
+            // What a node has behind it counts, unless it is not known what it has.
+            if member.cursor > report.offset, member.state.isFed { passed.insert(NodeIndex(index)) }
+        }
+        state.value.reports[report.offset, default: [:]][node] = report
+        perform(
+            state.value.court.reported(
+                node, report.offset, report.refused, passed: passed, now: MonotonicClock.now))
+    }
+
+    func forgetReports(of node: NodeIndex) {
+        for offset in state.value.reports.keys {
+            state.value.reports[offset]?[node] = nil
+            if state.value.reports[offset]?.isEmpty == true { state.value.reports[offset] = nil }
+        }
+        state.value.early?.removeAll { $0.0 == node }
+        perform(state.value.court.forget(node))
+    }
+
+    /// What was decided before the log was opened, about records that some node still lacks.
+    func recallRefusals(from feed: LogFeed) {
+        let scout = names.count
+        let lowest = names.compactMap { commitLog.cursor($0) }.min() ?? horizon
+        guard scout < NodeSet.capacity, lowest < horizon else { return endRecall() }
+        feed.subscribe(NodeIndex(scout), from: max(lowest, commitLog.start), room: 1 << 20) { [weak self] event in
+            guard let self else { return }
+            switch event {
+            case .failed:
+                control.execute { [self] in endRecall() }
+            case .chunk(let chunk):
+                let notices = chunk.records.compactMap { record in
+                    if case .refusal(_, let notice, _) = record, notice.node.isEmpty { notice } else { nil }
+                }
+                let isOver = chunk.next >= horizon
+                feed.grant(NodeIndex(scout), bytes: chunk.bytes)
+                guard isOver || !notices.isEmpty else { return }
+                control.execute { [self] in
+                    for notice in notices { state.value.court.knows(notice.target, refused: notice.ranges) }
+                    if isOver {
+                        feed.unsubscribe(NodeIndex(scout))
+                        endRecall()
+                    }
+                }
+            }
+        }
+    }
+
+    private func endRecall() {
+        let early = state.value.early ?? []
+        state.value.early = nil
+        for (node, report) in early { hear(node, report) }
     }
 
     package func took(_ node: NodeIndex, _ offset: Offset) {
@@ -58,10 +111,30 @@ extension ClusterControl {
             note(lines, node: name(node), by: [node])
             diverged(node, lines, report: any)
         }
+        let isDifference = !decision.diverged.isEmpty
         append(records[...]) { [self] in
-            for node in decision.parties {
-                let words = decision.final.map { _ in reports[node]?.refused.words ?? any.refused.words }
-                onReplicator(node) { $0.decided(offset, words: words) }
+            // What differs must be known after a crash before the node gets on.
+            if isDifference { return makeDurable { [self] in tell(decision, of: offset, reports) } }
+            tell(decision, of: offset, reports)
+        }
+    }
+
+    private func tell(
+        _ decision: RefusalCourt.Decision, of offset: Offset, _ reports: [NodeIndex: RefusalReport]
+    ) {
+        let other = reports.first?.value.refused.words
+        for node in decision.parties {
+            let words = decision.final.flatMap { _ in reports[node]?.refused.words ?? other }
+            onReplicator(node) { $0.decided(offset, words: words) }
+        }
+    }
+
+    /// Until the notes are durable, however long that takes.
+    private func makeDurable(then done: @escaping @Sendable () -> Void) {
+        commitLog.checkpoint { [self] result in
+            control.execute { [self] in
+                if case .success = result { return done() }
+                control.scheduleTask(in: .seconds(1)) { [weak self] in self?.makeDurable(then: done) }
             }
         }
     }
@@ -97,7 +170,9 @@ extension ClusterControl {
         let index = Int(node.value)
         var isNew = false
         for name in measurements {
-            isNew = state.value.nodes[index].memory.diverged.insert(.init(database: database, measurement: name)).inserted || isNew
+            isNew =
+                state.value.nodes[index].memory.diverged.insert(.init(database: database, measurement: name)).inserted
+                || isNew
         }
         guard isNew else { return }
         logger.error(
@@ -109,7 +184,7 @@ extension ClusterControl {
         )
         publishDivergences()
         remember(node)
-        if state.value.nodes[index].memory.diverged.count > NodeMemory.mostDiverged {
+        if state.value.nodes[index].memory.isTooLong {
             giveUp(
                 node,
                 reason: "more than \(NodeMemory.mostDiverged) measurements differ from other nodes: copy the data of "

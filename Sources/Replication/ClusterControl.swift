@@ -29,6 +29,8 @@ package final class ClusterControl: ReplicatorDelegate {
         var reports: [Offset: [NodeIndex: RefusalReport]] = [:]
         var nodes: [NodeControl]
         var firstAttach = FirstAttach()
+        /// Reports of records that were in the log before it was opened wait until what was decided then is known.
+        var early: [(NodeIndex, RefusalReport)]? = []
         var ticks: RepeatedTask?
         var chores: RepeatedTask?
         var outage = OutageBudget()
@@ -90,13 +92,16 @@ package final class ClusterControl: ReplicatorDelegate {
     /// The replicators, by node; before `start`.
     package func register(_ handles: [ReplicatorHandle]) { replicators.withLockedValue { $0 = handles } }
 
-    package func start() {
+    package func start(feed: LogFeed) {
         control.execute { [self] in
             recall()
+            recallRefusals(from: feed)
             state.value.ticks = control.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) {
                 [weak self] _ in self?.tick()
             }
-            state.value.chores = control.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
+            state.value.chores = control.scheduleRepeatedTask(
+                initialDelay: .milliseconds(200), delay: .milliseconds(200)
+            ) {
                 [weak self] _ in self?.doChores()
             }
         }
@@ -120,6 +125,11 @@ package final class ClusterControl: ReplicatorDelegate {
         let now = MonotonicClock.now
         let end = commitLog.durableEnd
         perform(state.value.sync.tick(now: now, durableEnd: end))
+        for node in state.value.court.overdue(now: now, after: settings.sync.syncTimeout) {
+            perform(
+                state.value.sync.deliveryFailed(
+                    node, reason: "it does not say what it makes of a record of which others refused lines"))
+        }
         let sync = state.value.sync
         let nodes = state.value.nodes
         view.update { snapshot in
@@ -144,14 +154,16 @@ package final class ClusterControl: ReplicatorDelegate {
     func perform(_ actions: [SyncSet.Action]) {
         for action in actions {
             switch action {
-            case .publish(let readSet):
+            case .publish:
+                // As it is now: carrying out one action may bring others.
+                let readSet = state.value.sync.readSet
                 let states = state.value.sync.members.map(\.state)
                 view.update { snapshot in
                     snapshot.readSet = readSet
                     for index in states.indices { snapshot.nodes[index].state = states[index] }
                 }
-            case .announce(let ackSet, let announcement):
-                announce(ackSet, announcement)
+            case .announce(_, let announcement):
+                announce(state.value.sync.ackSet, announcement)
             case .entered(let node):
                 view.update { $0.nodes[Int(node.value)].trouble = "" }
                 logger.notice("a node is in sync", metadata: ["node": "\(name(node))"])
@@ -212,8 +224,12 @@ package final class ClusterControl: ReplicatorDelegate {
     }
 
     package func progressed(_ node: NodeIndex, cursor: Offset, attachment: Int) {
-        commitLog.setCursor(name(node), to: cursor)
         onControl { [self] in
+            // What an older attachment has got on to means nothing after a rewind.
+            guard state.value.nodes[Int(node.value)].isAttached,
+                state.value.sync.members[Int(node.value)].attachment == attachment
+            else { return }
+            commitLog.setCursor(name(node), to: cursor)
             perform(state.value.sync.progressed(node, cursor: cursor, attachment: attachment))
         }
     }

@@ -6,6 +6,7 @@
 
 import Cluster
 import CommitLog
+import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -55,7 +56,10 @@ package enum FeedEvent: Sendable {
 package final class LogFeed: Sendable {
     /// One node's standing order.
     private struct Subscription {
+        let id: Int
         var position: Offset
+        /// Reads in a row that failed for a reason that may pass.
+        var failures = 0
         /// Bytes that may be delivered before more room is granted.
         var room: Int
         var ended = false
@@ -64,10 +68,13 @@ package final class LogFeed: Sendable {
 
     private struct State {
         var subscriptions: [NodeIndex: Subscription] = [:]
+        var nextID = 0
         var stopped = false
     }
 
     private static let chunkBytes = 1 << 20
+    /// A file that cannot be opened or read (no descriptors left, say) is tried again for about half a minute.
+    private static let mostFailures = 300
 
     private let log: CommitLog
     private let state = NIOLockedValueBox(State())
@@ -95,7 +102,9 @@ package final class LogFeed: Sendable {
         _ node: NodeIndex, from position: Offset, room: Int, deliver: @escaping @Sendable (FeedEvent) -> Void
     ) {
         state.withLockedValue {
-            $0.subscriptions[node] = Subscription(position: position, room: room, deliver: deliver)
+            $0.nextID += 1
+            $0.subscriptions[node] = Subscription(
+                id: $0.nextID, position: position, room: room, deliver: deliver)
         }
         wake()
     }
@@ -143,14 +152,24 @@ package final class LogFeed: Sendable {
         for (node, subscription) in due {
             do {
                 let chunk = try reader.chunk(from: subscription.position)
-                state.withLockedValue {
-                    $0.subscriptions[node]?.position = chunk.next
-                    $0.subscriptions[node]?.room -= chunk.bytes
+                // Another order may have taken this one's place meanwhile.
+                let isCurrent = state.withLockedValue { state in
+                    guard state.subscriptions[node]?.id == subscription.id else { return false }
+                    state.subscriptions[node]?.position = chunk.next
+                    state.subscriptions[node]?.room -= chunk.bytes
+                    state.subscriptions[node]?.failures = 0
+                    return true
                 }
-                subscription.deliver(.chunk(chunk))
+                if isCurrent { subscription.deliver(.chunk(chunk)) }
             } catch {
-                state.withLockedValue { $0.subscriptions[node]?.ended = true }
-                subscription.deliver(.failed(reason: error.reason))
+                let isOver = state.withLockedValue { state in
+                    guard state.subscriptions[node]?.id == subscription.id else { return false }
+                    state.subscriptions[node]?.failures += 1
+                    let isOver = !error.isPassing || subscription.failures >= Self.mostFailures
+                    state.subscriptions[node]?.ended = isOver
+                    return isOver
+                }
+                if isOver { subscription.deliver(.failed(reason: error.reason)) } else { usleep(100_000) }
             }
         }
         return !due.isEmpty

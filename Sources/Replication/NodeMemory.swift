@@ -22,6 +22,13 @@ package struct NodeMemory: Equatable, Sendable {
 
     /// More than this is no case of some measurements.
     static let mostDiverged = 1000
+    private static let longestNote = 60_000
+
+    var isTooLong: Bool {
+        diverged.count > Self.mostDiverged
+            || diverged.reduce(1000) { $0 + 12 + 3 * ($1.database.utf8.count + $1.measurement.utf8.count) }
+                > Self.longestNote
+    }
 
     package init() {}
 
@@ -38,8 +45,8 @@ package struct NodeMemory: Equatable, Sendable {
             let line =
                 "diverged \(NodeRequests.percentEncoded(place.database)) "
                 + "\(NodeRequests.percentEncoded(place.measurement))\n"
-            // A note has a limit; what does not fit any more makes the node need a copy long before.
-            if text.utf8.count + line.utf8.count <= 60_000 { text += line }
+            // A note has a limit; a node with more than fits is given up.
+            if text.utf8.count + line.utf8.count <= Self.longestNote { text += line }
         }
         return Array(text.utf8)
     }

@@ -34,7 +34,7 @@ extension NodeReplicator {
             shardGroups.forget()
             if let error {
                 noteRefused(item, words: error)
-            } else {
+            } else if item.offset >= attachment?.replayEnd ?? .zero {
                 delegate.mutated(node, mutation)
             }
             delegate.answered(

@@ -44,6 +44,7 @@ extension NodeReplicator {
             for (position, item) in flight.batch.items.enumerated() {
                 guard let ranges = finals[item.offset] else { continue }
                 excluded += lines.excluded(ranges, item: position)
+                flight.excluded.insert(item.offset)
             }
         }
         let suspects = lines.matching(rules)
@@ -155,7 +156,7 @@ extension NodeReplicator {
     private func proceed(_ id: Int) {
         guard let delivery = flights[id]?.delivery else { return }
         if delivery.next == .done { return conclude(id) }
-        guard case .open = gate, pause == nil, !isPaused else {
+        guard case .open = gate, !isPaused else {
             putBack(id)
             return pump()
         }
@@ -166,7 +167,8 @@ extension NodeReplicator {
         guard let flight = flights[id], let first = flight.batch.items.first else { return }
         // 429 and 503 come before anything is done.
         guard status != 429, status != 503 else { return again(id, reason: reason, retryAfter: retryAfter) }
-        var batch = stubborn[database].flatMap { $0.first == first.offset ? $0 : nil }
+        var batch =
+            stubborn[database].flatMap { $0.first == first.offset ? $0 : nil }
             ?? StubbornBatch(first: first.offset, since: MonotonicClock.now)
         batch.failures += 1
         stubborn[database] = batch
@@ -251,7 +253,8 @@ extension NodeReplicator {
     }
 
     private func settledLane(_ id: Int) {
-        if flights[id]?.delivery != nil { return proceed(id) }
+        // What failed waits for the end of the pause.
+        if flights[id]?.delivery != nil, pause == nil { return proceed(id) }
         putBack(id)
         pump()
     }

@@ -44,6 +44,7 @@ extension NodeReplicator {
         let hasRoom = lanes.heldBytes < settings.lookAhead - (2 << 20)
         if lanes.end < until, hasRoom { return }
         flights[id]?.unreported = nil
+        var reports: [RefusalReport] = []
         for (position, var report) in refused {
             let item = flight.batch.items[position]
             guard case .points(let database, let key) = item.work, let payload = item.points else { continue }
@@ -52,18 +53,21 @@ extension NodeReplicator {
             }
             refusedHere.insert(item.offset)
             guard !report.lines.isEmpty else { continue }
-            flights[id]?.undecided.insert(item.offset)
-            delegate.reported(
-                node,
+            reports.append(
                 RefusalReport(offset: item.offset, database: database, key: key, payload: payload, refused: report))
         }
-        if flights[id]?.undecided.isEmpty == true { finish(id) }
+        if reports.isEmpty { return finish(id) }
+        // All of them first: a decision may come at once.
+        flights[id]?.undecided = Set(reports.map(\.offset))
+        for report in reports { delegate.reported(node, report) }
     }
 
     /// The set has decided on lines that this node refused, and the decision is durable.
     /// - Parameter words: what a client that waits for the record is told; nil: another node took all of it.
     package func decided(_ offset: Offset, words: Refusal?) {
-        guard !isStopped, let (id, flight) = flights.first(where: { $0.value.undecided.contains(offset) }) else { return }
+        guard !isStopped, let (id, flight) = flights.first(where: { $0.value.undecided.contains(offset) }) else {
+            return
+        }
         if let words, case .points(let database, _) = flight.batch.items.first?.work {
             delegate.refused(node, lane: database, offset: offset, words)
         }
@@ -83,7 +87,15 @@ extension NodeReplicator {
 
     func settleRefusals(of flight: Flight) {
         for item in flight.batch.items {
-            finals[item.offset] = nil
+            if let ranges = finals.removeValue(forKey: item.offset), !flight.excluded.contains(item.offset),
+                !refusedHere.contains(item.offset), let attachment, item.offset >= attachment.replayEnd,
+                let payload = item.points, case .points(let database, _) = item.work
+            {
+                let lines = ranges.flatMap { $0.map(Int.init) }
+                delegate.contradicted(
+                    node, database: database,
+                    measurements: BatchLines([payload]).measurements(of: lines, item: 0))
+            }
             if watched.remove(item.offset) != nil, !refusedHere.contains(item.offset) {
                 delegate.took(node, item.offset)
             }

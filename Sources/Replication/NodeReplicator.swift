@@ -50,6 +50,8 @@ package final class NodeReplicator {
         var settling: Settling?
         /// The records whose refused lines await the decision of the set.
         var undecided: Set<Offset> = []
+        /// Records of which lines that the set refused were left out from the beginning.
+        var excluded: Set<Offset> = []
         /// What is to be reported once the feed has come this far: the set may have decided already.
         var unreported: (refused: [Int: RefusedLines], until: Offset)?
     }
@@ -93,6 +95,8 @@ package final class NodeReplicator {
     var nextAttachment: NodeAttachment?
     var isPaused = false
     var requestsInFlight = 0
+    private var isPumping = false
+    private var pumpsAgain = false
 
     /// Lines that the set has refused, by record.
     var finals: [Offset: [Range<UInt32>]] = [:]
@@ -149,7 +153,9 @@ package final class NodeReplicator {
         markers = eventLoop.scheduleRepeatedTask(
             initialDelay: settings.markerInterval, delay: settings.markerInterval
         ) { _ in here.value.writeMarker() }
-        pingPool.onConnectionLost = { [weak self] in self?.contactLost(reason: "a connection to it was lost") }
+        for pool in [pool, pingPool] {
+            pool.onConnectionLost = { [weak self] in self?.contactLost(reason: "a connection to it was lost") }
+        }
     }
 
     /// Sends nothing any more; what is under way ends with its connection.
@@ -158,6 +164,7 @@ package final class NodeReplicator {
         pings?.cancel()
         markers?.cancel()
         pause?.cancel()
+        pool.onConnectionLost = nil
         pingPool.onConnectionLost = nil
         for pool in [pool, pingPool, questions.pool] { _ = pool.close(force: true) }
     }
@@ -189,8 +196,18 @@ package final class NodeReplicator {
     }
 
     func pump() {
-        guard case .open = gate, pause == nil, !isStopped, !isPaused else { return }
-        for batch in lanes.next() { begin(batch) }
+        // What begins may end at once: in turns, not in depth.
+        guard !isPumping else {
+            pumpsAgain = true
+            return
+        }
+        isPumping = true
+        defer { isPumping = false }
+        repeat {
+            pumpsAgain = false
+            guard case .open = gate, pause == nil, !isStopped, !isPaused else { return }
+            for batch in lanes.next() { begin(batch) }
+        } while pumpsAgain
     }
 
     // MARK: Success and failure
@@ -288,7 +305,7 @@ package final class NodeReplicator {
     }
 
     private func pingMissed() {
-        _ = health.missed()
+        if health.missed() == .wentDown { contactLost(reason: "it does not answer pings") }
         delegate.healthChanged(node, isUp: health.isUp, missedPings: health.misses, version: version)
     }
 }

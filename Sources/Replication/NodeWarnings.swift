@@ -1,9 +1,25 @@
 // What an operator should look at in a node's own words of itself, though it works.
 
 package enum NodeWarnings {
-    /// - Parameter clockSkew: nanoseconds by which the node's clock may differ from ours.
-    static func of(_ facts: NodeFacts, clockSkew: Int64) -> [String] {
+    /// - Parameters:
+    ///   - others: the other nodes that have shown themselves.
+    ///   - clockSkew: nanoseconds by which the node's clock may differ from ours.
+    static func of(_ facts: NodeFacts, beside others: [(name: String, facts: NodeFacts)], clockSkew: Int64) -> [String]
+    {
         var warnings: [String] = []
+        for other in others where other.facts.version != facts.version {
+            warnings.append(
+                "it is InfluxDB \(facts.version) and \(other.name) is \(other.facts.version): answers differ in bytes and "
+                    + "in what is refused; run one version")
+        }
+        for other in others {
+            guard let index = facts.indexVersion, let another = other.facts.indexVersion, index != another else {
+                continue
+            }
+            warnings.append(
+                "its index is \(index) and that of \(other.name) is \(another): SHOW statements differ between them; use "
+                    + "one type")
+        }
         if let delay = facts.walFsyncDelay, delay > 0 {
             warnings.append(
                 "wal-fsync-delay is \(delay / 1_000_000) ms: after a power loss the node lacks writes that it had "

@@ -23,7 +23,8 @@ package struct RefusalRule: Hashable, Sendable {
         let conflict = Self.parts(
             of: words, between: ["input field \"", "\" on measurement \"", "\" is type ", ", already exists as type "])
         let maximum = Self.parts(
-            of: words, between: ["max-values-per-tag limit exceeded", "measurement=\"", "\" tag=\"", "\" value=\"", "\""])
+            of: words,
+            between: ["max-values-per-tag limit exceeded", "measurement=\"", "\" tag=\"", "\" value=\"", "\""])
         let tag = Self.parts(
             of: words, between: ["invalid tag key: input tag \"", "\" on measurement \"", "\" is invalid"])
         let field = Self.parts(

@@ -54,6 +54,8 @@ final class SinkServer {
     private let listener: Int32
     private let database: String
     private var connections: [Int32: SinkConnection] = [:]
+    /// As InfluxDB says when it was started.
+    private let started = timestamp()
     private var buffer = [UInt8](repeating: 0, count: 256 * 1024)
 
     private static let headers =
@@ -115,6 +117,8 @@ final class SinkServer {
     }
 
     private func answer(_ request: SinkConnection.Request, on descriptor: Int32) -> Bool {
+        // Beside the load a gateway writes its marker.
+        if request.target.hasPrefix("/write?db=_sluice") { return write(Self.noContent, to: descriptor) }
         if request.target.hasPrefix("/write") {
             counts.requests += 1
             counts.lines += request.lines
@@ -122,7 +126,16 @@ final class SinkServer {
             return write(Self.noContent, to: descriptor)
         }
         if request.target.hasPrefix("/ping") { return write(Self.noContent, to: descriptor) }
-        let body = request.target.hasPrefix("/counts") ? counts.json : queryAnswer(request)
+        let body: String
+        if request.target.hasPrefix("/counts") {
+            body = counts.json
+        } else if request.target.hasPrefix("/debug/vars") {
+            body =
+                "{\"system\":{\"started\":\"\(started)\"},"
+                + "\"httpd\":{\"name\":\"httpd\",\"tags\":{},\"values\":{\"writeReqActive\":0}}}"
+        } else {
+            body = queryAnswer(request)
+        }
         let head = "HTTP/1.1 200 OK\r\n\(Self.headers)Content-Length: \(body.utf8.count)\r\n\r\n"
         return write(Array((head + body).utf8), to: descriptor)
     }
@@ -131,7 +144,12 @@ final class SinkServer {
     private func queryAnswer(_ request: SinkConnection.Request) -> String {
         let question = (request.target + request.text).uppercased()
         let series: String
-        if question.contains("DATABASES") {
+        if question.contains("DIAGNOSTICS") {
+            let columns = "[\"PID\",\"currentTime\",\"started\"]"
+            series =
+                "{\"name\":\"system\",\"columns\":\(columns),"
+                + "\"values\":[[\(getpid()),\"\(timestamp())\",\"\(started)\"]]}"
+        } else if question.contains("DATABASES") {
             series = "{\"name\":\"databases\",\"columns\":[\"name\"],\"values\":[[\"\(database)\"]]}"
         } else if question.contains("POLICIES") {
             let columns = "[\"name\",\"duration\",\"shardGroupDuration\",\"replicaN\",\"default\"]"
@@ -146,6 +164,19 @@ final class SinkServer {
         // Answers are far smaller than a socket's buffer, and the peer waits for them.
         send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
+}
+
+/// Now, as InfluxDB prints it: `2026-01-02T03:04:05.000000006Z`.
+private func timestamp() -> String {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    var parts = tm()
+    gmtime_r(&now.tv_sec, &parts)
+    var text = [CChar](repeating: 0, count: 32)
+    let count = strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S", &parts)
+    let seconds = String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let nanoseconds = String(now.tv_nsec)
+    return seconds + "." + String(repeating: "0", count: 9 - nanoseconds.count) + nanoseconds + "Z"
 }
 
 /// One connection's place in its current request.

@@ -24,7 +24,8 @@ import Testing
 
     private static let refusal = RefusalRecord(
         target: Offset(.max), node: "a", refusedBy: ["a", "b"], database: "db", retentionPolicy: "weekly", precision: 3,
-        reason: "field type conflict", ranges: [0..<1, 7..<18], lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")],
+        reason: "field type conflict", ranges: [0..<1, 7..<18],
+        lines: [.init(number: 0, text: "cpu v=1"), .init(number: 7, text: "")],
         totalRefused: 12)
 
     @Test(arguments: mutations) func `a mutation comes back as it was`(_ record: MutationRecord) throws {

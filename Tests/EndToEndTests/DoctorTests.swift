@@ -48,6 +48,7 @@ extension EndToEnd {
         @Test("nodes that hold the same give nothing to say; one that missed writes is found, with what and when")
         func missedWrites() async throws {
             let nodes = [try await InfluxNode.started("a"), try await InfluxNode.started("b")]
+            defer { withExtendedLifetime(nodes) {} }
             let named = nodes.map { (name: $0.name, url: $0.url) }
             for node in nodes {
                 try await node.client.execute("CREATE DATABASE d")
@@ -107,7 +108,9 @@ extension EndToEnd {
             var settings = InfluxNode.Settings()
             settings.extra["data"] = "wal-fsync-delay = \"250ms\""
             let delayed = try await InfluxNode.started("a", settings)
+            defer { withExtendedLifetime(delayed) {} }
             let other = try await InfluxNode.started("b")
+            defer { withExtendedLifetime(other) {} }
             for node in [delayed, other] { try await node.client.execute("CREATE DATABASE d") }
             try await other.client.execute("CREATE RETENTION POLICY r ON d DURATION 1d REPLICATION 1")
             try await other.client.execute("CREATE DATABASE more")
@@ -132,6 +135,7 @@ extension EndToEnd {
             var settings = InfluxNode.Settings()
             settings.authentication = true
             let locked = try await InfluxNode.started("locked", settings)
+            defer { withExtendedLifetime(locked) {} }
             let create = "CREATE USER root WITH PASSWORD 'secret' WITH ALL PRIVILEGES"
             try #require(try await locked.client.query(create, method: .post).status == 200)
             let gone = "http://127.0.0.1:\(try FreePort.next())"

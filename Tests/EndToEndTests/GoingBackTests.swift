@@ -136,6 +136,7 @@ extension EndToEnd {
         @Test("S11 two names for one server: only one of them counts, and the other says so")
         func twin() async throws {
             let node = try await InfluxNode.started("a")
+            defer { withExtendedLifetime(node) {} }
             let other = try await FaultyLink(to: node.port)
             let gateway = try GatewayProcess(nodes: [("a", node.url), ("b", other.url)])
             try await gateway.start()
@@ -150,7 +151,9 @@ extension EndToEnd {
         @Test("S11 a node that belongs to another gateway's log is not read, and the reason says whose it is")
         func foreign() async throws {
             let a = try await InfluxNode.started("a")
+            defer { withExtendedLifetime(a) {} }
             let b = try await InfluxNode.started("b")
+            defer { withExtendedLifetime(b) {} }
             let first = try GatewayProcess(nodes: [("b", b.url)])
             try await first.start()
             try await first.waitUntilInSync()
@@ -170,6 +173,7 @@ extension EndToEnd {
         @Test("S11 of two nodes that come with different data only the more complete serves", arguments: ["a", "b"])
         func different(complete: String) async throws {
             let nodes = [try await InfluxNode.started("a"), try await InfluxNode.started("b")]
+            defer { withExtendedLifetime(nodes) {} }
             for node in nodes {
                 try await node.client.execute("CREATE DATABASE t")
                 let lines = (0..<(node.name == complete ? 100 : 60)).map { "m v=1 \($0)\n" }.joined()
@@ -191,6 +195,7 @@ extension EndToEnd {
         @Test("S11 two nodes that come with the same data both serve")
         func same() async throws {
             let nodes = [try await InfluxNode.started("a"), try await InfluxNode.started("b")]
+            defer { withExtendedLifetime(nodes) {} }
             for node in nodes {
                 try await node.client.execute("CREATE DATABASE t")
                 let lines = (0..<100).map { "m,k=\($0 % 7) v=\($0) \($0)\n" }.joined()

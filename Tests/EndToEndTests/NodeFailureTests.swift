@@ -56,7 +56,7 @@ extension EndToEnd {
 
         @Test("A1 A12 a hung node delays writes once, up to sync_timeout, then nobody; reads move to the other node")
         func hung() async throws {
-            try await TestCluster.run { cluster in
+            try await TestCluster.run(.init(["sync_refill": "5s"])) { cluster in
                 let prober = ReadYourWrites(cluster, db: "t", probers: 1)
                 let journal = try await WriteLoad.during(cluster.client, .init(db: "t")) { load in
                     try await prober.during {

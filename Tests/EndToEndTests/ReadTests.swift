@@ -144,7 +144,7 @@ extension EndToEnd {
 
         @Test("S3 a dead node is not asked: queries stay fast while it is away")
         func deadNodeIsNotAsked() async throws {
-            try await TestCluster.run { cluster in
+            try await TestCluster.run(.init(["sync_refill": "5s"])) { cluster in
                 try #require(try await cluster.client.write("q v=1 1", db: "t").status == 204)
                 cluster.b.hang()
                 // The write makes the hung node leave the in-sync set.

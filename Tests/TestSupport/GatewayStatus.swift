@@ -21,6 +21,7 @@ package struct GatewayStatus: Decodable, Sendable {
         package let cursor: UInt64
         package let backlog: UInt64
         package let lastError: String?
+        package let diverged: [String]?
 
         package var isInSync: Bool { sync == "in-sync" }
     }
@@ -41,6 +42,7 @@ package struct GatewayStatus: Decodable, Sendable {
 package struct DeadLetters: Decodable, Sendable {
     package struct Letter: Decodable, Sendable {
         package let id: Int
+        package let node: String
         package let database: String
         package let measurement: String
         package let reason: String

@@ -99,7 +99,8 @@ extension GatewayDataPlane: GatewayControl {
                 name: node.name, url: node.url, zone: node.zone, health: node.isUp ? "up" : "down",
                 sync: node.state.word,
                 reason: reason, cursor: cursor, backlog: end > cursor ? end - cursor : 0,
-                version: node.version.isEmpty ? nil : node.version, lastError: node.trouble.isEmpty ? nil : node.trouble,
+                version: node.version.isEmpty ? nil : node.version,
+                lastError: node.trouble.isEmpty ? nil : node.trouble,
                 delayBudgetLeft: node.budgetLeft, diverged: diverged.isEmpty ? nil : diverged,
                 warnings: node.warnings.isEmpty ? nil : node.warnings
             )

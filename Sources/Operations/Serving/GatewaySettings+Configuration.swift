@@ -12,6 +12,7 @@ extension GatewaySettings {
         log.segmentBytes = UInt64(configuration.log.segmentBytes)
         log.maximumBytes = configuration.log.maximumBytes.map(UInt64.init)
         log.minimumFreeBytes = configuration.log.minimumFreeBytes.map(UInt64.init)
+        log.refusalReserve = log.segmentBytes
         log.keptBytes = UInt64(configuration.log.keptBytes)
         log.maximumPendingBytes = configuration.limits.pendingLogBytes
         self.init(nodes: try configuration.nodes.map(Self.node), log: log)

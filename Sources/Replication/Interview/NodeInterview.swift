@@ -125,8 +125,16 @@ extension CollectedAnswer {
         }
         guard answer.status == status else {
             let words = answer.nodeAnswer.message
-            let kind: InterviewFailure.Kind = [401, 403].contains(answer.status) ? .unauthorized : .refused
-            throw InterviewFailure(kind, reason: "answered \(answer.status) to \(what): \(words.prefix(500))")
+            if words.contains("create admin user first") {
+                throw InterviewFailure(
+                    .unauthorized,
+                    reason: "has authentication switched on and no user yet: make the gateway's account on it first, "
+                        + "CREATE USER name WITH PASSWORD '...' WITH ALL PRIVILEGES")
+            }
+            if [401, 403].contains(answer.status) {
+                throw InterviewFailure(.unauthorized, reason: answer.nodeAnswer.accessAdvice)
+            }
+            throw InterviewFailure(.refused, reason: "answered \(answer.status) to \(what): \(words.prefix(500))")
         }
         return answer
     }
