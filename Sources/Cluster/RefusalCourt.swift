@@ -35,8 +35,7 @@ package struct RefusalCourt: Sendable {
     }
 
     package struct Decision: Equatable, Sendable {
-        /// Refused by all: their lines, with the words of the first node in configuration order. Said once for a
-        /// record, not again to a node that reports it later.
+        /// Refused by all: their lines, with the words of the first node in configuration order.
         package var final: RefusedLines?
         /// The nodes that refused; each may go on now.
         package var parties: [NodeIndex]
@@ -67,7 +66,6 @@ package struct RefusalCourt: Sendable {
     package init(ackSet: NodeSet = NodeSet()) { self.ackSet = ackSet }
 
     package var openCases: Int { cases.count }
-    package var rememberedDecisions: Int { verdicts.count }
 
     /// A node is done with a record but for these lines, which it refused.
     /// - Parameters:
@@ -76,7 +74,13 @@ package struct RefusalCourt: Sendable {
     package mutating func reported(
         _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet, now: Int64 = 0
     ) -> [Action] {
-        if let known = verdicts[offset] { return [.decided(offset, decideLate(node, lines, final: known))] }
+        if let known = verdicts[offset] {
+            // It comes late: what the set refused is refused, what else it refused others have taken.
+            var rest = lines
+            rest.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
+            let diverged = rest.lines.isEmpty ? [:] : [node: rest]
+            return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
+        }
         let isNew = cases[offset] == nil
         var entry = cases[offset] ?? Case(since: now, reports: [:])
         entry.reports[node] = lines
@@ -143,30 +147,23 @@ package struct RefusalCourt: Sendable {
             guard ackSet.isSubset(of: spoken) else { continue }
             cases[offset] = nil
             let decision = decide(entry)
-            knows(offset, refused: Self.ranges(decision.final?.lines.map(\.line) ?? []))
+            knows(offset, refused: Self.ranges(decision.final?.lines ?? []))
             actions.append(.decided(offset, decision))
         }
         return actions
     }
 
-    /// - Parameter lines: ascending.
-    private static func ranges(_ lines: [Int]) -> [Range<UInt32>] {
+    /// Neighbours in one range.
+    private static func ranges(_ lines: [BatchDelivery.RefusedLine]) -> [Range<UInt32>] {
         var ranges: [Range<UInt32>] = []
-        for line in lines.map(UInt32.init) {
-            if let last = ranges.last, last.upperBound == line {
-                ranges[ranges.count - 1] = last.lowerBound..<line + 1
+        for number in lines.map({ UInt32($0.line) }) {
+            if let last = ranges.last, last.upperBound == number {
+                ranges[ranges.count - 1] = last.lowerBound..<number + 1
             } else {
-                ranges.append(line..<line + 1)
+                ranges.append(number..<number + 1)
             }
         }
         return ranges
-    }
-
-    /// What is not final was taken by a node that has spoken.
-    private func decideLate(_ node: NodeIndex, _ report: RefusedLines, final: [Range<UInt32>]) -> Decision {
-        var rest = report
-        rest.lines.removeAll { line in final.contains { $0.contains(UInt32(line.line)) } }
-        return Decision(final: nil, parties: [node], diverged: rest.lines.isEmpty ? [:] : [node: rest])
     }
 
     private func decide(_ entry: Case) -> Decision {

@@ -152,16 +152,34 @@ struct RefusalCourtTests {
         #expect(court.openCases == 0)
     }
 
-    @Test("decisions are not remembered for ever")
-    func bounded() {
+    @Test("a decision from before counts as one of now, until no node comes to its record any more")
+    func recalled() {
         var court = RefusalCourt(ackSet: nodes(0))
-        for number in 0..<20_000 {
-            let actions = court.reported(node(0), Offset(UInt64(number)), lines(0..<50, by: 0), passed: nodes())
-            #expect(actions.count == 1)
-        }
-        court.forgetVerdicts(below: Offset(19_000))
-        #expect(court.rememberedDecisions == 1_000, "no node comes to the older records any more")
-        #expect(court.reported(node(1), .zero, lines(1, by: 1), passed: nodes()) == [.ask(nodes(0), .zero)])
+        court.knows(offset, refused: [1..<3])
+        court.knows(offset, refused: [7..<8])
+        #expect(
+            court.reported(node(1), offset, lines(1, 2, 7, 8, by: 1), passed: nodes())
+                == [decided(parties: [1], diverged: [1: lines(8, by: 1)])])
+        court.forgetVerdicts(below: offset)
+        #expect(
+            court.reported(node(1), offset, lines(1, by: 1), passed: nodes()) == [decided(parties: [1])],
+            "the record itself is still to come for somebody")
+        court.forgetVerdicts(below: offset.advanced(by: 1))
+        #expect(court.reported(node(1), offset, lines(1, by: 1), passed: nodes()) == [.ask(nodes(0), offset)])
+    }
+
+    @Test("A1 an in-sync node that does not speak is overdue, but only when another in-sync node waits for it")
+    func overdue() {
+        var court = RefusalCourt(ackSet: nodes(0, 1, 2))
+        _ = court.reported(node(3), offset, lines(1, by: 3), passed: nodes(), now: 100)
+        #expect(court.overdue(now: 1_000, after: 50).isEmpty, "only a node that is behind waits")
+        _ = court.reported(node(0), offset, lines(1, by: 0), passed: nodes(), now: 200)
+        #expect(court.overdue(now: 150, after: 50).isEmpty)
+        #expect(court.overdue(now: 151, after: 50) == nodes(1, 2), "since the case was opened")
+        _ = court.took(node(1), offset)
+        #expect(court.overdue(now: 1_000, after: 50) == nodes(2))
+        _ = court.setAckSet(nodes(0, 1))
+        #expect(court.overdue(now: 1_000, after: 50).isEmpty)
     }
 
     @Test(
