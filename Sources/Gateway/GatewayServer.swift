@@ -42,7 +42,7 @@ package final class GatewayServer: Sendable {
     private let replicas: [ReplicatorHandle]
     private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
     private let server: HTTPServer
-    private let refusalObserver: NIOLockedValueBox<(@Sendable (Offset) -> Void)?>
+    private let refusalObserver: NIOLockedValueBox<Observer<Offset>>
     private let isStopped = NIOLockedValueBox(false)
 
     /// Opens the log, starts to bring the nodes up to date, and listens.
@@ -80,7 +80,7 @@ package final class GatewayServer: Sendable {
         self.logger = logger
         figures = GatewayFigures()
         serverFigures = ServerFigures()
-        refusalObserver = NIOLockedValueBox(nil)
+        refusalObserver = NIOLockedValueBox(Observer())
         replicatorFigures = settings.nodes.map { _ in ReplicatorFigures() }
 
         let observer = refusalObserver
@@ -93,7 +93,7 @@ package final class GatewayServer: Sendable {
                 )
                 acks.start(on: eventLoop)
                 let loopLog = LoopLog.make(log: log, eventLoop: eventLoop) { offset in
-                    observer.withLockedValue { $0 }?(offset)
+                    observer.withLockedValue { $0 }.call?(offset)
                 }
                 return LoopMember(eventLoop: eventLoop, acks: acks, log: loopLog)
             }.get()
@@ -222,7 +222,7 @@ package final class GatewayServer: Sendable {
 
     /// The handler hears of each refusal that became durable; on any thread, it must not block.
     package func onRefusal(_ handler: @escaping @Sendable (Offset) -> Void) {
-        refusalObserver.withLockedValue { $0 = handler }
+        refusalObserver.withLockedValue { $0.call = handler }
     }
 
     /// Requests that wait for nodes at this moment, over all loops.

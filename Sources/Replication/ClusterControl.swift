@@ -46,7 +46,7 @@ package final class ClusterControl: ReplicatorDelegate {
     let settings: Settings
     let replicators = NIOLockedValueBox<[ReplicatorHandle]>([])
     private let ackSet = NIOLockedValueBox(NodeSet())
-    private let versionObserver = NIOLockedValueBox<(@Sendable (String) -> Void)?>(nil)
+    private let versionObserver = NIOLockedValueBox(Observer<String>())
     /// Queries must not be answered from below it: records under it may be applied a second time.
     let horizon: Offset
 
@@ -109,7 +109,7 @@ package final class ClusterControl: ReplicatorDelegate {
 
     /// The handler hears what the nodes call themselves; of several, the first in configuration order counts.
     package func onVersion(_ handler: @escaping @Sendable (String) -> Void) {
-        versionObserver.withLockedValue { $0 = handler }
+        versionObserver.withLockedValue { $0.call = handler }
     }
 
     package func stop() {
@@ -249,7 +249,7 @@ package final class ClusterControl: ReplicatorDelegate {
                 if !version.isEmpty { snapshot.nodes[Int(node.value)].version = version }
             }
             if let first = view.current.nodes.first(where: { !$0.version.isEmpty }) {
-                versionObserver.withLockedValue { $0 }?(first.version)
+                versionObserver.withLockedValue { $0 }.call?(first.version)
             }
             if wasUp != isUp {
                 logger.notice(
@@ -283,6 +283,14 @@ package final class ClusterControl: ReplicatorDelegate {
     package var log: (id: String, epoch: UInt64) { ("\(commitLog.id)", commitLog.epoch) }
     package func durableCursor(_ node: NodeIndex) -> Offset? { commitLog.durableCursors[name(node)] }
     package func isWaitedFor(_ node: NodeIndex) -> Bool { ackSet.withLockedValue { $0.contains(node) } }
+}
+
+/// Somebody who wants to hear of something. A value around the function, because a function that is read from a generic
+/// box comes out wrapped once more each time.
+package struct Observer<Event>: Sendable {
+    package var call: (@Sendable (Event) -> Void)?
+
+    package init() {}
 }
 
 /// A replicator and where it lives.

@@ -79,7 +79,8 @@ extension NodeReplicator {
     package func watch(_ offset: Offset) {
         guard !isStopped, attachment != nil else { return }
         if lanes.isDone(offset) {
-            if !refusedHere.contains(offset) { delegate.took(node, offset) }
+            // What it refused of it is known to whoever decided on that.
+            delegate.took(node, offset)
         } else if !flights.values.contains(where: { $0.undecided.contains(offset) }) {
             watched.insert(offset)
         }
@@ -96,9 +97,7 @@ extension NodeReplicator {
                     node, database: database,
                     measurements: BatchLines([payload]).measurements(of: lines, item: 0))
             }
-            if watched.remove(item.offset) != nil, !refusedHere.contains(item.offset) {
-                delegate.took(node, item.offset)
-            }
+            if watched.remove(item.offset) != nil { delegate.took(node, item.offset) }
         }
     }
 
