@@ -90,7 +90,9 @@ let full: [Target] = [
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests(
         "GatewayTests", ["Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
-    tests("OperationsTests", ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", httpClient]),
+    tests(
+        "OperationsTests",
+        ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", httpClient]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

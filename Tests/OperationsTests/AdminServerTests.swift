@@ -361,7 +361,7 @@ struct AdminServerTests {
 
     @Test("the client says how to reach a gateway when none answers")
     func nobodyThere() async throws {
-        let port = try FreePort.any()
+        let port = try TestPort.next()
         let error = await #expect(throws: ServingError.self) {
             try await AdminClient(address: "127.0.0.1:\(port)").status()
         }

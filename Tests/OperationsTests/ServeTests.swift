@@ -15,9 +15,9 @@ struct ServeTests {
     init() throws {
         folder = try TemporaryFolder()
         configuration.dataDirectory = folder.path
-        configuration.listen = ListenAddress(host: "127.0.0.1", port: try FreePort.any())
-        configuration.admin = ListenAddress(host: "127.0.0.1", port: try FreePort.any())
-        configuration.nodes = [ConfiguredNode(name: "a", url: "http://127.0.0.1:\(try FreePort.any())")]
+        configuration.listen = ListenAddress(host: "127.0.0.1", port: try TestPort.next())
+        configuration.admin = ListenAddress(host: "127.0.0.1", port: try TestPort.next())
+        configuration.nodes = [ConfiguredNode(name: "a", url: "http://127.0.0.1:\(try TestPort.next())")]
         configuration.log.minimumFreeBytes = 1 << 20
         configuration.log.maximumBytes = 256 << 20
     }
@@ -115,8 +115,8 @@ struct ServeTests {
     func locked() async throws {
         try await withGateway {
             var second = configuration
-            second.listen.port = try FreePort.any()
-            second.admin.port = try FreePort.any()
+            second.listen.port = try TestPort.next()
+            second.admin.port = try TestPort.next()
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             await #expect(throws: (any Error).self) {
                 try await Serve.run(
