@@ -21,7 +21,8 @@ build: setup ## builds for release
 test: setup ## builds and runs all tests, those against real InfluxDB included
 	$(SWIFT_BUILD) --build-tests
 	$(SWIFT_TEST) --filter 'ClusterTests|CommitLogTests' $(TESTFLAGS)
-	$(SWIFT_TEST) --skip 'EndToEndTests|ClusterTests|CommitLogTests' $(TESTFLAGS)
+	$(SWIFT_TEST) --filter OperationsTests $(TESTFLAGS)
+	$(SWIFT_TEST) --skip 'EndToEndTests|ClusterTests|CommitLogTests|OperationsTests' $(TESTFLAGS)
 	$(SWIFT_TEST) --filter EndToEndTests $(TESTFLAGS)
 
 bench: ## measures writes through the gateway and straight to the sinks
