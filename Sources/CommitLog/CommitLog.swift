@@ -69,9 +69,9 @@ package final class CommitLog: Sendable {
     /// New at each open.
     package let epoch: UInt64
 
-    let configuration: Configuration
+    package let configuration: Configuration
     let fileSystem: any FileSystem
-    let clock: any LogClock
+    package let clock: any LogClock
     let identity: LogIdentity
     let maximumBytes: UInt64
     let minimumFreeBytes: UInt64

@@ -24,6 +24,8 @@ extension CommitLog {
         package var checkpointInterval: Duration = .seconds(1)
         /// Passed segments kept for reuse, and new ones made ahead of need.
         package var spareSegments = 2
+        /// Of a log that is made; nil: drawn at random.
+        package var identity: LogIdentity?
         /// Who turns the wheels. Tests that own time and crashes turn them by hand.
         package var driving: Driving = .ownThreads
 

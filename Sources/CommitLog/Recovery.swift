@@ -295,7 +295,7 @@ struct Recovery {
     // MARK: Beginning
 
     private func makeLog(holding lock: any FileLock, _ report: RecoveryReport) throws -> Recovered {
-        let identity = LogIdentity.random()
+        let identity = configuration.identity ?? .random()
         let ledger = Ledger(
             identity: identity, epoch: 1, start: .zero, durableEnd: .zero, closedCleanly: false, cursors: [:],
             notes: [:])

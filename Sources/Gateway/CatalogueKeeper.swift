@@ -43,15 +43,17 @@ final class CatalogueKeeper {
     private var isLooking = false
     private var isWanted = true
     private var lastReadSet = NodeSet()
-    private var nextLook = NIODeadline.now()
+    private var nextLook: NIODeadline
     /// After a look that failed.
-    private var retryAt = NIODeadline.now()
+    private var retryAt: NIODeadline
 
     private static let period = TimeAmount.seconds(10)
     private static let pauseAfterFailure = TimeAmount.seconds(1)
 
     init(context: LoopContext) {
         eventLoop = context.eventLoop
+        nextLook = eventLoop.now
+        retryAt = eventLoop.now
         schema = context.schema
         view = context.view
         logger = context.logger
@@ -75,7 +77,7 @@ final class CatalogueKeeper {
     private func tick() {
         let snapshot = view.current
         guard !isLooking, let cursor = snapshot.readSet.map({ snapshot[$0].cursor }).min() else { return }
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         if snapshot.readSet != lastReadSet || schema.read({ $0.isWorthALook(cursor: cursor) }) { isWanted = true }
         guard isWanted || now >= nextLook, now >= retryAt else { return }
         lastReadSet = snapshot.readSet
@@ -135,7 +137,7 @@ final class CatalogueKeeper {
 
     private func ended(_ look: SchemaLedger.Look, _ catalogue: Catalogue?) {
         isLooking = false
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         guard let catalogue else {
             isWanted = true
             retryAt = now + Self.pauseAfterFailure

@@ -14,6 +14,15 @@ package struct GatewayStartError: Error, CustomStringConvertible {
     package let description: String
 }
 
+/// What the data plane stands on. A parameter, so that a simulation can own time, disk and network.
+package struct Surroundings: Sendable {
+    package var fileSystem: any FileSystem = PosixFileSystem()
+    package var clock: any LogClock = SystemClock()
+    package var connector: any NodeConnector = TCPConnector()
+
+    package init() {}
+}
+
 package final class GatewayServer: Sendable {
     /// One event loop with all that lives on it.
     private struct Loop: Sendable {
@@ -32,36 +41,38 @@ package final class GatewayServer: Sendable {
     package let serverFigures: ServerFigures
     /// By node, in configuration order.
     package let replicatorFigures: [ReplicatorFigures]
-    package let boundAddresses: [String]
 
     private let logger: Logger
-    private let group: MultiThreadedEventLoopGroup
     private let loops: [Loop]
     package let control: ClusterControl
-    private let feed: LogFeed
+    package let feed: LogFeed
     private let replicas: [ReplicatorHandle]
     private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
     private let server: HTTPServer
     private let refusalObserver: NIOLockedValueBox<Observer<Offset>>
+    /// Threads of its own, to be ended with it.
+    private let ownGroup = NIOLockedValueBox<MultiThreadedEventLoopGroup?>(nil)
+    private let addresses = NIOLockedValueBox<[String]>([])
     private let isStopped = NIOLockedValueBox(false)
+
+    package var boundAddresses: [String] { addresses.withLockedValue { $0 } }
 
     /// Opens the log, starts to bring the nodes up to date, and listens.
     /// - Throws: `LogError`, `GatewayStartError`, or what binding the address throws.
     package static func start(
-        settings: GatewaySettings, fileSystem: any FileSystem = PosixFileSystem(),
-        clock: any LogClock = SystemClock(), logger: Logger
+        settings: GatewaySettings, surroundings: Surroundings = Surroundings(), logger: Logger
     ) async throws -> GatewayServer {
-        guard !settings.nodes.isEmpty, settings.nodes.count <= NodeSet.capacity else {
-            throw GatewayStartError(
-                description: "\(settings.nodes.count) nodes are configured; between 1 and \(NodeSet.capacity) can be"
-            )
-        }
-        let (log, recovery) = try CommitLog.open(settings.log, fileSystem: fileSystem, clock: clock)
+        let (log, recovery) = try openLog(settings, surroundings)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, settings.eventLoops))
         do {
-            return try await GatewayServer(
-                settings: settings, log: log, recovery: recovery, group: group, logger: logger
-            )
+            let server = try await assemble(
+                settings: settings, surroundings: surroundings, log: log, recovery: recovery, group: group,
+                logger: logger
+            ).get()
+            server.ownGroup.withLockedValue { $0 = group }
+            server.run()
+            try await server.bind()
+            return server
         } catch {
             log.close()
             try? await group.shutdownGracefully()
@@ -69,133 +80,162 @@ package final class GatewayServer: Sendable {
         }
     }
 
+    package static func openLog(
+        _ settings: GatewaySettings, _ surroundings: Surroundings
+    ) throws -> (CommitLog, RecoveryReport) {
+        guard !settings.nodes.isEmpty, settings.nodes.count <= NodeSet.capacity else {
+            throw GatewayStartError(
+                description: "\(settings.nodes.count) nodes are configured; between 1 and \(NodeSet.capacity) can be"
+            )
+        }
+        return try CommitLog.open(settings.log, fileSystem: surroundings.fileSystem, clock: surroundings.clock)
+    }
+
+    /// Puts everything together on the loops of the group; nothing runs yet.
+    package static func assemble(
+        settings: GatewaySettings, surroundings: Surroundings, log: CommitLog, recovery: RecoveryReport,
+        group: any EventLoopGroup, logger: Logger
+    ) -> EventLoopFuture<GatewayServer> {
+        let eventLoops = Array(group.makeIterator())
+        let observer = NIOLockedValueBox(Observer<Offset>())
+        let figures = GatewayFigures()
+        let schema = SharedSchema()
+        dropStrangers(settings: settings, log: log, logger: logger)
+
+        let members = eventLoops.map { eventLoop in
+            eventLoop.submit { member(on: eventLoop, settings, log, observer) }
+        }
+        return EventLoopFuture.whenAllSucceed(members, on: eventLoops[0]).flatMap { members in
+            let control = ClusterControl(
+                nodes: settings.nodes.map {
+                    ClusterSnapshot.Node(name: $0.name, url: "\($0.address)", zone: $0.zone)
+                },
+                log: log, loops: members, settings: controlSettings(settings), logger: logger
+            )
+            let feed = LogFeed(log: log)
+            let loops = members.map { member in
+                member.eventLoop.submit {
+                    let context = LoopContext(
+                        eventLoop: member.eventLoop, settings: settings, connector: surroundings.connector,
+                        view: control.view, log: log, loopLog: member.log.value, acks: member.acks.value,
+                        figures: figures, schema: schema, logger: logger
+                    )
+                    return Loop(member: member, context: NIOLoopBound(context, eventLoop: member.eventLoop))
+                }
+            }
+            let nodes = settings.nodes.indices.map { index in
+                let eventLoop = eventLoops[index % eventLoops.count]
+                return eventLoop.submit {
+                    replica(
+                        NodeIndex(index), on: eventLoop, settings, surroundings, feed: feed, delegate: control, logger)
+                }
+            }
+            return EventLoopFuture.whenAllSucceed(loops, on: eventLoops[0])
+                .and(EventLoopFuture.whenAllSucceed(nodes, on: eventLoops[0]))
+                .map { loops, replicas in
+                    control.register(replicas)
+                    let keeper = NIOLoopBound(
+                        CatalogueKeeper(context: loops[0].context.value), eventLoop: eventLoops[0])
+                    schema.keep(by: keeper)
+                    return GatewayServer(
+                        settings: settings, log: log, recovery: recovery, group: group, figures: figures,
+                        control: control, feed: feed, loops: loops, replicas: replicas, keeper: keeper,
+                        refusalObserver: observer, logger: logger)
+                }
+        }
+    }
+
+    private static func member(
+        on eventLoop: any EventLoop, _ settings: GatewaySettings, _ log: CommitLog,
+        _ observer: NIOLockedValueBox<Observer<Offset>>
+    ) -> LoopMember {
+        let acks = LoopAcks(nodes: settings.nodes.count, withoutInSyncNode: settings.withoutInSyncNode)
+        acks.start(on: eventLoop)
+        let loopLog = LoopLog.make(log: log, eventLoop: eventLoop) { offset in
+            observer.withLockedValue { $0 }.call?(offset)
+        }
+        return LoopMember(eventLoop: eventLoop, acks: acks, log: loopLog)
+    }
+
+    private static func controlSettings(_ settings: GatewaySettings) -> ClusterControl.Settings {
+        var control = ClusterControl.Settings()
+        control.sync = settings.sync
+        control.replayBytes = 2 * settings.replicator.lookAhead + (64 << 20)
+        control.largestRefusalText = settings.replicator.largestRefusalText
+        return control
+    }
+
+    private static func replica(
+        _ index: NodeIndex, on eventLoop: any EventLoop, _ settings: GatewaySettings, _ surroundings: Surroundings,
+        feed: LogFeed, delegate: ClusterControl, _ logger: Logger
+    ) -> ReplicatorHandle {
+        let node = settings.nodes[Int(index.value)]
+        let pool = { (connections: Int) in
+            var limits = settings.deliveryPool
+            limits.maximumConnections = connections
+            return NodePool(
+                eventLoop: eventLoop, address: node.address, limits: limits, credential: node.credential,
+                connector: surroundings.connector)
+        }
+        return ReplicatorHandle(
+            eventLoop: eventLoop,
+            replicator: NodeReplicator(
+                node: index, name: node.name, eventLoop: eventLoop,
+                pool: pool(settings.deliveryPool.maximumConnections), pingPool: pool(1),
+                questions: NodeInterview(pool: pool(4), clock: surroundings.clock), feed: feed,
+                settings: settings.replicator, delegate: delegate, figures: ReplicatorFigures(), logger: logger
+            )
+        )
+    }
+
     private init(
-        settings: GatewaySettings, log: CommitLog, recovery: RecoveryReport, group: MultiThreadedEventLoopGroup,
-        logger: Logger
-    ) async throws {
+        settings: GatewaySettings, log: CommitLog, recovery: RecoveryReport, group: any EventLoopGroup,
+        figures: GatewayFigures, control: ClusterControl, feed: LogFeed, loops: [Loop], replicas: [ReplicatorHandle],
+        keeper: NIOLoopBound<CatalogueKeeper>, refusalObserver: NIOLockedValueBox<Observer<Offset>>, logger: Logger
+    ) {
         self.settings = settings
         self.log = log
         self.recovery = recovery
-        self.group = group
-        self.logger = logger
-        figures = GatewayFigures()
-        serverFigures = ServerFigures()
-        refusalObserver = NIOLockedValueBox(Observer())
-        replicatorFigures = settings.nodes.map { _ in ReplicatorFigures() }
-
-        let observer = refusalObserver
-        let eventLoops = Array(group.makeIterator())
-        var members: [LoopMember] = []
-        for eventLoop in eventLoops {
-            let member = try await eventLoop.submit {
-                let acks = LoopAcks(
-                    nodes: settings.nodes.count, withoutInSyncNode: settings.withoutInSyncNode
-                )
-                acks.start(on: eventLoop)
-                let loopLog = LoopLog.make(log: log, eventLoop: eventLoop) { offset in
-                    observer.withLockedValue { $0 }.call?(offset)
-                }
-                return LoopMember(eventLoop: eventLoop, acks: acks, log: loopLog)
-            }.get()
-            members.append(member)
-        }
-
-        Self.dropStrangers(settings: settings, log: log, logger: logger)
-        var controlSettings = ClusterControl.Settings()
-        controlSettings.sync = settings.sync
-        controlSettings.replayBytes = 2 * settings.replicator.lookAhead + (64 << 20)
-        controlSettings.largestRefusalText = settings.replicator.largestRefusalText
-        control = ClusterControl(
-            nodes: settings.nodes.map {
-                ClusterSnapshot.Node(name: $0.name, url: "\($0.address)", zone: $0.zone)
-            },
-            log: log, loops: members, settings: controlSettings, logger: logger
-        )
-        view = control.view
-        feed = LogFeed(log: log)
-
-        let view = view
-        let figures = figures
-        let schema = SharedSchema()
-        var loops: [Loop] = []
-        for member in members {
-            let context = try await member.eventLoop.submit {
-                NIOLoopBound(
-                    LoopContext(
-                        eventLoop: member.eventLoop, settings: settings, view: view, log: log,
-                        loopLog: member.log.value, acks: member.acks.value, figures: figures, schema: schema,
-                        logger: logger
-                    ),
-                    eventLoop: member.eventLoop
-                )
-            }.get()
-            loops.append(Loop(member: member, context: context))
-        }
+        self.figures = figures
+        self.control = control
+        self.feed = feed
         self.loops = loops
-        let context = loops[0].context
-        let keeper = try await loops[0].member.eventLoop.submit {
-            NIOLoopBound(CatalogueKeeper(context: context.value), eventLoop: context.eventLoop)
-        }.get()
-        schema.keep(by: keeper)
-        catalogueKeeper = keeper
-
-        let feed = feed
-        let control = control
-        var replicas: [ReplicatorHandle] = []
-        for (index, node) in settings.nodes.enumerated() {
-            let eventLoop = eventLoops[index % eventLoops.count]
-            let figures = replicatorFigures[index]
-            let replicator = try await eventLoop.submit {
-                var pingLimits = settings.deliveryPool
-                pingLimits.maximumConnections = 1
-                var questionLimits = settings.deliveryPool
-                questionLimits.maximumConnections = 4
-                return ReplicatorHandle(
-                    eventLoop: eventLoop,
-                    replicator: NodeReplicator(
-                        node: NodeIndex(index), name: node.name, eventLoop: eventLoop,
-                        pool: NodePool(
-                            eventLoop: eventLoop, address: node.address, limits: settings.deliveryPool,
-                            credential: node.credential),
-                        pingPool: NodePool(
-                            eventLoop: eventLoop, address: node.address, limits: pingLimits,
-                            credential: node.credential),
-                        questions: NodeInterview(
-                            pool: NodePool(
-                                eventLoop: eventLoop, address: node.address, limits: questionLimits,
-                                credential: node.credential)),
-                        feed: feed, settings: settings.replicator, delegate: control, figures: figures, logger: logger
-                    )
-                )
-            }.get()
-            replicas.append(replicator)
-        }
         self.replicas = replicas
-        control.register(replicas)
-
-        let contexts = Dictionary(
-            uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.member.eventLoop), $0.context) }
-        )
+        self.refusalObserver = refusalObserver
+        self.logger = logger
+        view = control.view
+        catalogueKeeper = keeper
+        serverFigures = ServerFigures()
+        replicatorFigures = replicas.map(\.figures)
+        let contexts = loops.map(\.context)
         server = HTTPServer(
             group: group, limits: settings.server, figures: serverFigures, version: settings.fallbackVersion
         ) { eventLoop in
-            guard let context = contexts[ObjectIdentifier(eventLoop)] else {
+            guard let context = contexts.first(where: { $0.eventLoop === eventLoop }) else {
                 preconditionFailure("the server runs on the gateway's own event loops")
             }
             return GatewayRouter(context: context.value)
         }
         let server = server
         control.onVersion { server.advertise(version: $0) }
+    }
 
+    /// Begins to bring the nodes up to date.
+    package func run() {
         feed.start()
         control.start(feed: feed)
+        let keeper = catalogueKeeper
         keeper.eventLoop.execute { keeper.value.start() }
         for replica in replicas { replica.eventLoop.execute { replica.replicator.value.start() } }
+    }
+
+    private func bind() async throws {
         do {
             let address = try await server.bind(host: settings.host, port: settings.port).get()
-            boundAddresses = ["\(address.ipAddress ?? settings.host):\(address.port ?? settings.port)"]
+            addresses.withLockedValue {
+                $0 = ["\(address.ipAddress ?? settings.host):\(address.port ?? settings.port)"]
+            }
         } catch {
-            boundAddresses = []
             for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
             await feed.stop()
             throw GatewayStartError(
@@ -204,6 +244,9 @@ package final class GatewayServer: Sendable {
             )
         }
     }
+
+    /// Serves a client's connection that came about elsewhere, on one of the group's loops.
+    package func adopt(_ channel: any Channel) -> EventLoopFuture<Void> { server.adopt(channel) }
 
     /// Forgets nodes that are not configured any more: the log is not kept for them.
     private static func dropStrangers(settings: GatewaySettings, log: CommitLog, logger: Logger) {
@@ -266,6 +309,6 @@ package final class GatewayServer: Sendable {
             }.get()
         }
         log.close()
-        try? await group.shutdownGracefully()
+        try? await ownGroup.withLockedValue { $0 }?.shutdownGracefully()
     }
 }

@@ -29,14 +29,15 @@ final class LoopContext: ReadTargets {
     /// Reads under way, by node.
     private var outstanding: [Int]
     private var turn = 0
-    private let started = NIODeadline.now()
+    private let started: NIODeadline
     private(set) var queriesUnderWay = 0
 
     init(
-        eventLoop: any EventLoop, settings: GatewaySettings, view: ClusterView, log: CommitLog, loopLog: LoopLog,
-        acks: LoopAcks, figures: GatewayFigures, schema: SharedSchema, logger: Logger
+        eventLoop: any EventLoop, settings: GatewaySettings, connector: any NodeConnector, view: ClusterView,
+        log: CommitLog, loopLog: LoopLog, acks: LoopAcks, figures: GatewayFigures, schema: SharedSchema, logger: Logger
     ) {
         self.eventLoop = eventLoop
+        started = eventLoop.now
         self.settings = settings
         self.view = view
         self.log = log
@@ -46,11 +47,13 @@ final class LoopContext: ReadTargets {
         self.logger = logger
         self.schema = schema
         pools = settings.nodes.map {
-            NodePool(eventLoop: eventLoop, address: $0.address, limits: settings.queryPool)
+            NodePool(
+                eventLoop: eventLoop, address: $0.address, limits: settings.queryPool, connector: connector)
         }
         let questionPools = settings.nodes.map {
             NodePool(
-                eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, credential: $0.credential)
+                eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, credential: $0.credential,
+                connector: connector)
         }
         self.questionPools = questionPools
         let inSync = { NodeChoice.forQuestions(view.current).inSync }
@@ -60,7 +63,8 @@ final class LoopContext: ReadTargets {
             access = nil
         case .nodes(let hasher):
             let checkPools = settings.nodes.map {
-                NodePool(eventLoop: eventLoop, address: $0.address, limits: settings.questionPool)
+                NodePool(
+                    eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, connector: connector)
             }
             self.checkPools = checkPools
             access = AccessControl(
@@ -111,7 +115,7 @@ final class LoopContext: ReadTargets {
             inSync: candidates,
             stale: snapshot.fallbacks.map { (node: $0, age: snapshot[$0].backlogAge) },
             anyUp: snapshot.upCount > 0,
-            isStarting: NIODeadline.now() - started < settings.read.waitForSyncAtStart
+            isStarting: eventLoop.now - started < settings.read.waitForSyncAtStart
         )
     }
 

@@ -27,7 +27,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     /// What the mutation under way does to what all loops know.
     private var change: SchemaChange?
     /// The first mutation's now: one value for the whole request.
-    private let now = WallClock.nanoseconds
+    private let now: Int64
 
     init(
         plan: QueryPlan, request: ClientQuery, context: LoopContext, answer: @escaping (Response) -> Void
@@ -35,6 +35,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         self.plan = plan
         self.request = request
         self.context = context
+        now = context.log.clock.wallNanoseconds()
         self.answer = answer
     }
 

@@ -146,7 +146,7 @@ final class WriteAdmission {
 
     /// The catalogue may be some seconds old, so a node has the last word. Without a node nobody guesses.
     private func verify(_ place: Place, later: @escaping (Admission) -> Void) -> Admission? {
-        if let (refusal, at) = recent[place], NIODeadline.now() - at < Self.verifiedFor {
+        if let (refusal, at) = recent[place], eventLoop.now - at < Self.verifiedFor {
             return refusal.map { .refused($0) } ?? .admitted
         }
         let nodes = nodes()
@@ -167,7 +167,7 @@ final class WriteAdmission {
 
     private func answered(_ place: Place, _ reply: NodeReply?) {
         let refusal = reply.flatMap(place.refusal)
-        if reply != nil { recent[place] = (refusal, .now()) }
+        if reply != nil { recent[place] = (refusal, eventLoop.now) }
         if reply != nil, refusal == nil { schema.lookSoon() }
         let admission: Admission
         // A change may have begun meanwhile.

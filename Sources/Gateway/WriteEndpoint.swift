@@ -49,7 +49,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         self.exchange = exchange
         self.context = context
         self.target = target
-        let now = WallClock.nanoseconds
+        let now = context.log.clock.wallNanoseconds()
         scanner = LineScanner(
             precision: target.precision, arrivalTime: target.precision.truncate(nanosecondsSinceEpoch: now)
         )
@@ -251,7 +251,7 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         context.acks.wait(
             for: offset, lane: target.database,
             minimum: level.minimumNodes(ofConfigured: context.settings.nodes.count),
-            deadline: MonotonicClock.now + context.settings.ackTimeout.nanoseconds, waiter: self
+            deadline: context.eventLoop.monotonicNanoseconds + context.settings.ackTimeout.nanoseconds, waiter: self
         )
     }
 

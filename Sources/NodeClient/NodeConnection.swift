@@ -231,11 +231,11 @@ final class NodeConnection: ChannelDuplexHandler {
 
     /// Sets the time by which something must have come; nil: any time. The timer is moved only if it would be late.
     private func arm(_ timeout: TimeAmount?) {
-        guard let timeout else {
+        guard let timeout, let context else {
             deadline = nil
             return
         }
-        let deadline = NIODeadline.now() + timeout
+        let deadline = context.eventLoop.now + timeout
         self.deadline = deadline
         if let timer {
             if timer.at <= deadline {
@@ -250,12 +250,13 @@ final class NodeConnection: ChannelDuplexHandler {
         guard let context else {
             return
         }
-        let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: at) {
+        let eventLoop = context.eventLoop
+        let task = eventLoop.assumeIsolated().scheduleTask(deadline: at) {
             self.timer = nil
             guard let deadline = self.deadline else {
                 return
             }
-            if deadline <= .now() {
+            if deadline <= eventLoop.now {
                 self.abandon(self.failure("the node sent nothing for too long"))
             } else {
                 self.schedule(deadline)

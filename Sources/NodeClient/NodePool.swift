@@ -1,7 +1,5 @@
 // The connections to one node on one event loop: the shell that does the I/O which `NodePoolState` decides on.
-import Glibc
 import NIOCore
-import NIOPosix
 
 /// A pool of HTTP/1.1 connections to one node, confined to one event loop.
 ///
@@ -14,6 +12,7 @@ package final class NodePool {
     package var onConnectionLost: (() -> Void)?
     /// The `Authorization` of requests that bring none of their own.
     private let authorization: Secret?
+    private let connector: any NodeConnector
 
     private var state: NodePoolState
     private var waiting: [NodePoolState.ExchangeID: NodeExchange] = [:]
@@ -27,11 +26,12 @@ package final class NodePool {
     /// - Parameter credential: put on each request that has no `Authorization` header; nil: requests go as they are.
     package init(
         eventLoop: any EventLoop, address: NodeAddress, limits: NodePoolLimits = NodePoolLimits(),
-        credential: ServiceCredential? = nil
+        credential: ServiceCredential? = nil, connector: any NodeConnector = TCPConnector()
     ) {
         self.eventLoop = eventLoop
         self.address = address
         self.limits = limits
+        self.connector = connector
         authorization = credential?.authorization
         self.state = NodePoolState(limits: limits)
     }
@@ -53,7 +53,7 @@ package final class NodePool {
             return exchange
         }
         waiting[id] = exchange
-        perform(state.enqueue(id, now: .now()))
+        perform(state.enqueue(id, now: eventLoop.now))
         updateTimer()
         return exchange
     }
@@ -94,7 +94,7 @@ package final class NodePool {
     }
 
     func released(_ connection: NodeConnection) {
-        perform(state.released(connection.id, now: .now()))
+        perform(state.released(connection.id, now: eventLoop.now))
         updateTimer()
     }
 
@@ -149,26 +149,11 @@ package final class NodePool {
         let connection = NodeConnection(id: id, pool: self)
         connections[id] = connection
         let bound = NIOLoopBound(connection, eventLoop: eventLoop)
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(limits.connectTimeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds(limits.keepAliveIdle))
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds(limits.keepAliveInterval))
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: .init(limits.keepAliveCount))
-            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: milliseconds(limits.userTimeout))
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try bound.value.addHandlers(to: channel)
-                }
+        let connected = connector.connect(to: address, limits: limits, on: eventLoop) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try bound.value.addHandlers(to: channel)
             }
-        let connected =
-            if let literal = try? SocketAddress(ipAddress: address.host, port: address.port) {
-                bootstrap.connect(to: literal)
-            } else {
-                bootstrap.connect(host: address.host, port: address.port)
-            }
+        }
         connected.assumeIsolated().whenComplete { result in
             switch result {
             case .success:
@@ -184,7 +169,7 @@ package final class NodePool {
             connection.close()
             connectFailed(connection, ChannelError.ioOnClosedChannel)
         } else {
-            perform(state.connected(connection.id, now: .now()))
+            perform(state.connected(connection.id, now: eventLoop.now))
             updateTimer()
         }
     }
@@ -223,18 +208,10 @@ package final class NodePool {
         }
         let task = eventLoop.assumeIsolated().scheduleTask(deadline: next) {
             self.timer = nil
-            self.perform(self.state.timePassed(now: .now()))
+            self.perform(self.state.timePassed(now: self.eventLoop.now))
             self.updateTimer()
         }
         timer = (task, next)
-    }
-
-    private func seconds(_ amount: TimeAmount) -> SocketOptionValue {
-        SocketOptionValue(max(1, amount.nanoseconds / 1_000_000_000))
-    }
-
-    private func milliseconds(_ amount: TimeAmount) -> SocketOptionValue {
-        SocketOptionValue(amount.nanoseconds / 1_000_000)
     }
 }
 

@@ -108,10 +108,10 @@ package final class ReadExecution {
         self.eventLoop = eventLoop
         self.logger = logger
         self.sink = sink
-        state = .waiting(since: .now())
+        state = .waiting(since: eventLoop.now)
     }
 
-    package func start() { choose(since: .now()) }
+    package func start() { choose(since: eventLoop.now) }
 
     /// The client left: the node need not go on.
     package func cancel() {
@@ -145,7 +145,7 @@ package final class ReadExecution {
         }
         let bound = readable.isStarting ? settings.waitForSyncAtStart : settings.waitForSync
         let mayWait = readable.anyUp || readable.isStarting
-        if mayWait, NIODeadline.now() - since < bound { return lookAgain(since: since) }
+        if mayWait, eventLoop.now - since < bound { return lookAgain(since: since) }
         if settings.allowStale,
             let (node, age) = readable.stale.first(where: {
                 !tried.contains($0.node) && !diverged.contains($0.node)
@@ -205,9 +205,9 @@ package final class ReadExecution {
         let abandoned = exchange
         exchange = nil
         targets.ended(on: node)
-        state = .waiting(since: .now())
+        state = .waiting(since: eventLoop.now)
         abandoned?.cancel()
-        choose(since: .now())
+        choose(since: eventLoop.now)
     }
 
     private func refuse(_ message: String) {

@@ -434,7 +434,7 @@ extension ClusterControl {
 
     func doChores() {
         let figures = commitLog.figures
-        state.value.outage.note(bytesAppended: figures.bytes, at: MonotonicClock.now)
+        state.value.outage.note(bytesAppended: figures.bytes, at: control.monotonicNanoseconds)
         let left = state.value.outage.seconds(room: figures.roomBytes)
         view.update { $0.outageBudget = left }
         relievePressure(figures)

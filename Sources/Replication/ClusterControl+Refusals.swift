@@ -27,7 +27,7 @@ extension ClusterControl {
         state.value.reports[report.offset, default: [:]][node] = report
         perform(
             state.value.court.reported(
-                node, report.offset, report.refused, passed: passed, now: MonotonicClock.now))
+                node, report.offset, report.refused, passed: passed, now: control.monotonicNanoseconds))
     }
 
     func forgetReports(of node: NodeIndex) {

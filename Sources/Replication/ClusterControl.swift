@@ -122,7 +122,7 @@ package final class ClusterControl: ReplicatorDelegate {
     // MARK: Time
 
     private func tick() {
-        let now = MonotonicClock.now
+        let now = control.monotonicNanoseconds
         let end = commitLog.durableEnd
         perform(state.value.sync.tick(now: now, durableEnd: end))
         for node in state.value.court.overdue(now: now, after: settings.sync.syncTimeout) {
@@ -296,10 +296,12 @@ package struct Observer<Event>: Sendable {
 /// A replicator and where it lives.
 package struct ReplicatorHandle: Sendable {
     package let eventLoop: any EventLoop
+    package let figures: ReplicatorFigures
     package let replicator: NIOLoopBound<NodeReplicator>
 
     package init(eventLoop: any EventLoop, replicator: NodeReplicator) {
         self.eventLoop = eventLoop
+        figures = replicator.figures
         self.replicator = NIOLoopBound(replicator, eventLoop: eventLoop)
     }
 }

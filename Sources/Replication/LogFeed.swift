@@ -70,6 +70,8 @@ package final class LogFeed: Sendable {
         var subscriptions: [NodeIndex: Subscription] = [:]
         var nextID = 0
         var stopped = false
+        /// Where the caller delivers.
+        var reader: ChunkReader?
     }
 
     private static let chunkBytes = 1 << 20
@@ -86,9 +88,24 @@ package final class LogFeed: Sendable {
 
     package func start() {
         log.onDurableEndAdvanced { [weak self] _ in self?.wake() }
+        guard log.configuration.driving == .ownThreads else { return }
         thread.start()
         thread.submit { [self] _ in run() }
     }
+
+    /// Delivers one round, on the caller's thread; for logs whose wheels the caller turns.
+    ///
+    /// - Returns: Whether there may be more to deliver.
+    package func deliverPending() -> Bool {
+        wakeUp.lock()
+        wakeUp.unlock(withValue: 0)
+        var reader = state.withLockedValue { $0.reader.take() } ?? ChunkReader(log: log, chunkBytes: Self.chunkBytes)
+        defer { state.withLockedValue { [reader] in $0.reader = reader } }
+        return deliverRound(&reader)
+    }
+
+    /// Something has happened since the last delivery.
+    package var isWoken: Bool { wakeUp.value == 1 }
 
     /// Ends the thread; nothing is delivered after `stop` returned.
     package func stop() async {
@@ -169,7 +186,11 @@ package final class LogFeed: Sendable {
                     state.subscriptions[node]?.ended = isOver
                     return isOver
                 }
-                if isOver { subscription.deliver(.failed(reason: error.reason)) } else { usleep(100_000) }
+                if isOver {
+                    subscription.deliver(.failed(reason: error.reason))
+                } else if log.configuration.driving == .ownThreads {
+                    usleep(100_000)
+                }
             }
         }
         return !due.isEmpty

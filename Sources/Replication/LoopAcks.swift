@@ -25,12 +25,12 @@ package final class LoopAcks {
         let here = NIOLoopBound(self, eventLoop: eventLoop)
         expiry = eventLoop.scheduleRepeatedTask(
             initialDelay: .milliseconds(100), delay: .milliseconds(100)
-        ) { _ in here.value.expire() }
+        ) { _ in here.value.expire(now: eventLoop.monotonicNanoseconds) }
     }
 
     package func stop() { expiry?.cancel() }
 
-    private func expire() { resolve(writes.expire(now: MonotonicClock.now)) }
+    private func expire(now: Int64) { resolve(writes.expire(now: now)) }
 
     package var waitingWrites: Int { writes.count }
     package var waitingMutations: Int { mutations.count }

@@ -2,7 +2,7 @@
 
 import NIOCore
 
-package enum MonotonicClock {
-    /// Nanoseconds from some fixed point of this boot.
-    package static var now: Int64 { Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
+extension EventLoop {
+    /// Nanoseconds from some fixed point of this boot; the same on all loops of a process.
+    package var monotonicNanoseconds: Int64 { Int64(clamping: now.uptimeNanoseconds) }
 }

@@ -16,8 +16,8 @@ struct StubbornBatch {
     var otherWritesWork = false
 
     /// So many failures, over so long a time, while other writes work: the batch is at fault (A5).
-    var isPoison: Bool {
-        otherWritesWork && failures >= 10 && MonotonicClock.now - since > 30_000_000_000
+    func isPoison(now: Int64) -> Bool {
+        otherWritesWork && failures >= 10 && now - since > 30_000_000_000
     }
 }
 
@@ -35,7 +35,7 @@ extension NodeReplicator {
 
     /// Leaves out what the set has refused, and sets apart what is like lines that were refused a moment ago.
     private func prepare(_ flight: inout Flight, database: String) {
-        let rules = recent.rules(database: database, now: MonotonicClock.now)
+        let rules = recent.rules(database: database, now: eventLoop.monotonicNanoseconds)
         let hasFinals = !finals.isEmpty && flight.batch.items.contains { finals[$0.offset] != nil }
         guard hasFinals || !rules.isEmpty else { return }
         let lines = BatchLines(flight.batch.items.compactMap(\.points))
@@ -142,7 +142,7 @@ extension NodeReplicator {
         var named: [Int] = []
         if let rule = RefusalRule(words: refusal.message) {
             named = lines.matching([rule], among: sent)
-            if !named.isEmpty { recent.hit(rule, database: database, now: MonotonicClock.now) }
+            if !named.isEmpty { recent.hit(rule, database: database, now: eventLoop.monotonicNanoseconds) }
         }
         flights[id]?.delivery?.refused(refusal, dropped: droppedCount(refusal.message), named: named)
         // A line that cannot be read is refused before anything is stored, and the rest is stored before it is said.
@@ -169,10 +169,10 @@ extension NodeReplicator {
         guard status != 429, status != 503 else { return again(id, reason: reason, retryAfter: retryAfter) }
         var batch =
             stubborn[database].flatMap { $0.first == first.offset ? $0 : nil }
-            ?? StubbornBatch(first: first.offset, since: MonotonicClock.now)
+            ?? StubbornBatch(first: first.offset, since: eventLoop.monotonicNanoseconds)
         batch.failures += 1
         stubborn[database] = batch
-        if batch.isPoison, !NodeAnswer.isShortage(reason) {
+        if batch.isPoison(now: eventLoop.monotonicNanoseconds), !NodeAnswer.isShortage(reason) {
             takeApart(id)
             guard case .send(let sent) = flights[id]?.delivery?.next else { return }
             let refusal = Refusal(status: 500, message: reason)
@@ -191,7 +191,7 @@ extension NodeReplicator {
         guard let flight = flights[id], let lines = flight.lines, case .points(_, let key) = flight.batch.items[0].work,
             let precision = Precision(rawValue: key.precision), let times = lines.times(of: sent, precision: precision)
         else { return settleLane(id, database: database) }
-        let now = MonotonicClock.now
+        let now = eventLoop.monotonicNanoseconds
         switch shardGroups.isOneShard(times, database: database, now: now) {
         case true?: proceed(id)
         case false?: settleLane(id, database: database)
@@ -204,7 +204,7 @@ extension NodeReplicator {
                 flights[id]?.settling = nil
                 if case .success(let series) = result {
                     shardGroups.learned(
-                        ShardGroups.groups(of: database, in: series), database: database, now: MonotonicClock.now)
+                        ShardGroups.groups(of: database, in: series), database: database, now: eventLoop.monotonicNanoseconds)
                 }
                 proceedWhenOver(id, sent: sent, database: database)
             }

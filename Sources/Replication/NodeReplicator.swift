@@ -29,6 +29,8 @@ package final class NodeReplicator {
         package var pingInterval: TimeAmount = .seconds(1)
         package var pingMisses = 3
         package var markerInterval: TimeAmount = .seconds(1)
+        /// From 0 to 1, new at each call: nodes must not be tried again in step.
+        package var jitter: @Sendable () -> Double = { .random(in: 0..<1) }
         package var largestMutationAnswer = 4 << 20
         package var largestRefusalText = 64 << 10
         /// Opens sealed statements.
@@ -244,7 +246,7 @@ package final class NodeReplicator {
         figures.failures.add(1)
         delegate.deliveryFailed(node, reason: reason)
         guard pause == nil else { return }
-        let nanoseconds = backoff.pause(jitter: .random(in: 0..<1), retryAfter: retryAfter)
+        let nanoseconds = backoff.pause(jitter: settings.jitter(), retryAfter: retryAfter)
         let here = NIOLoopBound(self, eventLoop: eventLoop)
         pause = eventLoop.scheduleTask(in: .nanoseconds(nanoseconds)) { here.value.endPause() }
     }

@@ -12,14 +12,14 @@ struct Interviewer: Sendable {
     private let loop: any EventLoop
     private let bound: NIOLoopBoundBox<NodeInterview>
 
-    init(_ url: String, limits: NodeInterview.Limits = .init(), authorization: String? = nil) async throws {
+    init(_ url: String, limits: NodeInterview.Limits = .init(), credential: ServiceCredential? = nil) async throws {
         let address = try NodeAddress(parsing: url)
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         self.loop = loop
         bound = try await loop.submit {
-            let pool = NodePool(eventLoop: loop, address: address)
+            let pool = NodePool(eventLoop: loop, address: address, credential: credential)
             return NIOLoopBoundBox(
-                NodeInterview(pool: pool, authorization: authorization, limits: limits), eventLoop: loop)
+                NodeInterview(pool: pool, limits: limits), eventLoop: loop)
         }.get()
     }
 
@@ -157,7 +157,7 @@ struct InterviewTests {
         try #require(try await locked.client.query(user, method: .post).status == 200)
         let stranger = try await Interviewer(locked.url)
         #expect(try await stranger.failure { $0.facts() }.kind == .unauthorized)
-        let known = try await Interviewer(locked.url, authorization: "Basic cm9vdDpw")
+        let known = try await Interviewer(locked.url, credential: ServiceCredential(username: "root", password: Secret("p")))
         #expect(try await known.ask { $0.facts() }.walFsyncDelay == 0)
 
         let gateway = try await GatewayLike.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")

@@ -63,7 +63,7 @@ final class AccessControl {
     }
 
     private func known(_ key: Key) -> AccessVerdict? {
-        switch cache.answer(key.digest, epoch: key.epoch, now: .now()) {
+        switch cache.answer(key.digest, epoch: key.epoch, now: eventLoop.now) {
         case .allowed: .allowed
         case .refused(let refusal): .refused(refusal.response, error: refusal.error)
         case .unknown: nil
@@ -90,7 +90,7 @@ final class AccessControl {
     }
 
     private func answered(_ key: Key, _ answer: AccessQuestion.Answer?) {
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         let verdict: AccessVerdict
         switch answer {
         case .allowed:

@@ -21,6 +21,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         case closed
     }
 
+    /// Among those of its loop.
+    let id: Int
     let loop: ServerLoop
     let isRejected: Bool
     var context: ChannelHandlerContext?
@@ -55,7 +57,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     var bytesTaken = 0
     var bytesTakenAt: NIODeadline
 
-    init(loop: ServerLoop, isRejected: Bool) {
+    init(id: Int, loop: ServerLoop, isRejected: Bool) {
+        self.id = id
         self.loop = loop
         self.isRejected = isRejected
         progressAt = loop.now

@@ -58,12 +58,10 @@ package final class HTTPServer: Sendable {
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelOption(.writeBufferWaterMark, value: waterMark)
                 .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
-                            throw ChannelError.inappropriateOperationForState
-                        }
-                        try loop.value.addConnection(to: channel)
+                    guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
+                        return channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
                     }
+                    return Self.adopt(channel, by: loop)
                 }
                 .bind(host: host, port: port)
         }.flatMapThrowing { channel in
@@ -73,6 +71,20 @@ package final class HTTPServer: Sendable {
             listeners.value.append(channel)
             return address
         }
+    }
+
+    /// Serves a connection that came about elsewhere, on a loop of the group.
+    package func adopt(_ channel: any Channel) -> EventLoopFuture<Void> {
+        EventLoopFuture.whenAllSucceed(loops, on: channel.eventLoop).flatMap { loops in
+            guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
+                return channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
+            }
+            return Self.adopt(channel, by: loop)
+        }
+    }
+
+    private static func adopt(_ channel: any Channel, by loop: NIOLoopBound<ServerLoop>) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture { try loop.value.addConnection(to: channel) }
     }
 
     /// Changes `X-Influxdb-Version`, for instance once the nodes' version is known.

@@ -10,12 +10,13 @@ final class ServerLoop {
     let router: any Router
     var standardHeaders: StandardHeaders
     /// The time of the last sweep: good enough for limits of seconds, and free to read.
-    private(set) var now = NIODeadline.now()
+    private(set) var now: NIODeadline
     private(set) var isDraining = false
     /// Reused for rendered heads: written and flushed at once, it is usually free again for the next one.
     var scratch = ByteBuffer()
 
-    private var connections: [ObjectIdentifier: HTTPConnection] = [:]
+    private var connections: [Int: HTTPConnection] = [:]
+    private var nextConnection = 0
     private var toFlush: [HTTPConnection] = []
     private var sweeping: RepeatedTask?
     private var emptied: [EventLoopPromise<Void>] = []
@@ -24,6 +25,7 @@ final class ServerLoop {
         eventLoop: any EventLoop, limits: ServerLimits, figures: ServerFigures, version: String, router: any Router
     ) {
         self.eventLoop = eventLoop
+        now = eventLoop.now
         self.limits = limits
         self.figures = figures
         self.router = router
@@ -42,8 +44,10 @@ final class ServerLoop {
         }
         // First the clock: it stands still while there is no connection.
         startSweeping()
-        let connection = HTTPConnection(loop: self, isRejected: open > limits.maximumConnections)
-        connections[ObjectIdentifier(connection)] = connection
+        let connection = HTTPConnection(
+            id: nextConnection, loop: self, isRejected: open > limits.maximumConnections)
+        nextConnection += 1
+        connections[connection.id] = connection
         do {
             try connection.addHandlers(to: channel)
         } catch {
@@ -53,7 +57,7 @@ final class ServerLoop {
     }
 
     func remove(_ connection: HTTPConnection) {
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else {
+        guard connections.removeValue(forKey: connection.id) != nil else {
             return
         }
         figures.connectionsOpen.subtract(1, ordering: .relaxed)
@@ -96,7 +100,7 @@ final class ServerLoop {
     }
 
     private func sweep() {
-        now = .now()
+        now = eventLoop.now
         standardHeaders.refresh()
         for connection in Array(connections.values) {
             connection.sweep(now: now)

@@ -5,6 +5,7 @@ import Cluster
 import Foundation
 import NIOCore
 import NIOPosix
+import NodeClient
 import Replication
 
 package struct Doctor: Sendable {
@@ -20,8 +21,8 @@ package struct Doctor: Sendable {
 
         package init() {}
 
-        var authorization: String? {
-            username.map { "Basic " + Data("\($0):\(password)".utf8).base64EncodedString() }
+        var credential: ServiceCredential? {
+            username.map { ServiceCredential(username: $0, password: Secret(password)) }
         }
     }
 
@@ -53,7 +54,7 @@ package struct Doctor: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var patients: [DoctorNode] = []
         for node in nodes {
-            patients.append(try await DoctorNode(node, on: group.next(), authorization: options.authorization))
+            patients.append(try await DoctorNode(node, on: group.next(), credential: options.credential))
         }
         let report = await examine(patients)
         for patient in patients { await patient.close() }

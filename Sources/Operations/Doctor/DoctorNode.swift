@@ -11,7 +11,7 @@ struct DoctorNode: Sendable {
     private let loop: any EventLoop
     private let interview: NIOLoopBoundBox<NodeInterview>
 
-    init(_ node: ConfiguredNode, on loop: any EventLoop, authorization: String?) async throws {
+    init(_ node: ConfiguredNode, on loop: any EventLoop, credential: ServiceCredential?) async throws {
         name = node.name
         url = node.url
         self.loop = loop
@@ -22,9 +22,9 @@ struct DoctorNode: Sendable {
             var poolLimits = NodePoolLimits()
             poolLimits.maximumConnections = 4
             poolLimits.connectTimeout = .seconds(3)
-            let pool = NodePool(eventLoop: loop, address: address, limits: poolLimits)
+            let pool = NodePool(eventLoop: loop, address: address, limits: poolLimits, credential: credential)
             return NIOLoopBoundBox(
-                NodeInterview(pool: pool, authorization: authorization, limits: limits), eventLoop: loop)
+                NodeInterview(pool: pool, limits: limits), eventLoop: loop)
         }.get()
     }
 

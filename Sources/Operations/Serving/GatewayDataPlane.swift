@@ -26,7 +26,9 @@ package final class GatewayDataPlane: DataPlane {
     ) async throws -> any DataPlane {
         var settings = try GatewaySettings(configuration)
         settings.replicator.sealer = try KeyFileSealer(path: configuration.dataDirectory + "/seal.key")
-        let server = try await GatewayServer.start(settings: settings, fileSystem: fileSystem, logger: logger)
+        var surroundings = Surroundings()
+        surroundings.fileSystem = fileSystem
+        let server = try await GatewayServer.start(settings: settings, surroundings: surroundings, logger: logger)
         Self.report(server.recovery, to: logger)
         return GatewayDataPlane(server: server, configuration: configuration)
     }

@@ -12,14 +12,15 @@ extension NodeInterview {
     package func facts() -> EventLoopFuture<NodeFacts> {
         // The clock is asked for last, on a connection that is open by then: the less time the answer takes, the better
         // the difference is known.
+        let eventLoop = eventLoop
         return version().and(ask("SHOW CONTINUOUS QUERIES")).and(indexVersion()).assumeIsolated().flatMap {
             known, index in
-            let start = MonotonicClock.now
-            let wall = Self.wallClock()
+            let start = eventLoop.monotonicNanoseconds
+            let wall = self.clock.wallNanoseconds()
             return self.ask("SHOW DIAGNOSTICS").map { diagnostics in
                 Self.facts(
                     diagnostics, queries: known.1, index: index, version: known.0, askedAt: wall,
-                    roundTrip: MonotonicClock.now - start)
+                    roundTrip: eventLoop.monotonicNanoseconds - start)
             }
         }.nonisolated()
     }

@@ -128,10 +128,10 @@ extension NodeInterview {
     // MARK: Points
 
     private func count(_ inventory: Inventory, _ options: InventoryOptions) -> EventLoopFuture<Inventory> {
-        let end = NIODeadline.now() + options.countingTime
+        let end = eventLoop.now + options.countingTime
         let sources = inventory.measurements.keys.filter { options.only?.contains($0) ?? true }.sorted()
         return fold(sources, into: inventory) { inventory, source in
-            let left = end - .now()
+            let left = end - self.eventLoop.now
             guard left > .zero else {
                 var inventory = inventory
                 inventory.gaps.append("\(source): points not counted, the time for counting was used up")

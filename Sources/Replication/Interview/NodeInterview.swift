@@ -2,7 +2,7 @@
 // holds. Whoever decides on the answers does not see HTTP.
 
 import Cluster
-import Glibc
+import CommitLog
 import NIOCore
 import NodeClient
 
@@ -20,15 +20,15 @@ package final class NodeInterview {
 
     package let pool: NodePool
     package var limits: Limits
-    /// The value of the `Authorization` header field, for nodes that ask for one.
-    private let authorization: String?
+    let clock: any LogClock
     /// Writes that the node's counters will show as unfinished for ever; see `fence`.
     var forgotten = ForgottenWrites()
 
-    package init(pool: NodePool, authorization: String? = nil, limits: Limits = Limits()) {
+    /// - Parameter clock: its wall time is what the node's is compared with.
+    package init(pool: NodePool, limits: Limits = Limits(), clock: any LogClock = SystemClock()) {
         self.pool = pool
-        self.authorization = authorization
         self.limits = limits
+        self.clock = clock
     }
 
     package var eventLoop: any EventLoop { pool.eventLoop }
@@ -89,17 +89,8 @@ package final class NodeInterview {
 
     func send(_ request: NodeRequest, to receiver: any NodeResponseReceiver, idle: TimeAmount) {
         eventLoop.assertInEventLoop()
-        var request = request
-        if let authorization { request.headers.append(("Authorization", authorization)) }
         pool.send(
             request, to: receiver, options: ExchangeOptions(firstByteTimeout: limits.firstByte, idleTimeout: idle))
-    }
-
-    /// Nanoseconds since 1970 by this machine's wall clock.
-    static func wallClock() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }
 
