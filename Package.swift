@@ -30,9 +30,11 @@ let core: [Target] = [
     library("InfluxQL"),
     library("CommitLog", ["CPlatform"]),
     library("Cluster", ["CommitLog"]),
+    library("SimulatedDisk", ["CommitLog"]),
+    library("SimulatedInfluxDB"),
     tests("LineProtocolTests", ["LineProtocol"]),
     tests("InfluxQLTests", ["InfluxQL"]),
-    tests("CommitLogTests", ["CommitLog"]),
+    tests("CommitLogTests", ["CommitLog", "SimulatedDisk"]),
     tests("ClusterTests", ["Cluster"]),
 ]
 
@@ -72,6 +74,18 @@ let full: [Target] = [
         dependencies: ["Operations", .product(name: "ArgumentParser", package: "swift-argument-parser")],
         swiftSettings: strict
     ),
+    library(
+        "Simulation",
+        [
+            "SimulatedDisk", "SimulatedInfluxDB", "CommitLog", "Cluster", "NodeClient", "Replication", "Gateway",
+            "Querying", nioCore, nioLocks, logging, .product(name: "HeapModule", package: "swift-collections"),
+        ]
+    ),
+    .executableTarget(
+        name: "sluice-sim",
+        dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        swiftSettings: strict
+    ),
     .executableTarget(
         name: "sluice-bench",
         dependencies: [
@@ -105,6 +119,7 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
             .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
             .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+            .package(url: "https://github.com/apple/swift-collections", from: "1.4.0"),
             .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
             .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
             .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),

@@ -161,6 +161,14 @@ package final class CommitLog: Sendable {
         threads.withLock { $0 = [writing, keeping] }
     }
 
+    // MARK: Turning the wheels
+
+    /// Whether there is something to write since the last call; for callers that drive the log themselves.
+    package func takeWriteCall() -> Bool { admission.bell.take() }
+
+    /// Whether housekeeping was asked for since the last call.
+    package func takeHouseCall() -> Bool { houseBell.take() }
+
     /// Stops in order: writes what was appended, checkpoints, joins the threads, frees the lock. Blocks. May be called
     /// again; must not be called from a completion or a wake.
     package func close() {

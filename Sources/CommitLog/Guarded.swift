@@ -64,6 +64,9 @@ final class Bell: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
+    /// Whether it was rung since the last call; for whoever does not sleep.
+    func take() -> Bool { rung.exchange(false, ordering: .acquiringAndReleasing) }
+
     /// Sleeps until rung, or until the time is over.
     func wait(atMost limit: Duration? = nil) {
         pthread_mutex_lock(mutex)

@@ -10,6 +10,11 @@ package struct LogIdentity: Hashable, Sendable {
     /// Never 0: zeroes are what an unwritten file is made of.
     package let secret: UInt64
 
+    package init(id: LogID, secret: UInt64) {
+        self.id = id
+        self.secret = secret
+    }
+
     package static func random() -> LogIdentity {
         LogIdentity(id: .random(), secret: .random(in: 1 ... .max))
     }

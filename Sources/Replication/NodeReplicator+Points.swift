@@ -204,7 +204,8 @@ extension NodeReplicator {
                 flights[id]?.settling = nil
                 if case .success(let series) = result {
                     shardGroups.learned(
-                        ShardGroups.groups(of: database, in: series), database: database, now: eventLoop.monotonicNanoseconds)
+                        ShardGroups.groups(of: database, in: series), database: database,
+                        now: eventLoop.monotonicNanoseconds)
                 }
                 proceedWhenOver(id, sent: sent, database: database)
             }

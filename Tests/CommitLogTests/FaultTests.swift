@@ -2,6 +2,7 @@
 
 import CommitLog
 import Foundation
+import SimulatedDisk
 import Synchronization
 import Testing
 

@@ -3,6 +3,7 @@
 import CPlatform
 import CommitLog
 import Foundation
+import SimulatedDisk
 import Testing
 
 @Suite struct StateTests {

@@ -2,6 +2,7 @@
 
 import CommitLog
 import Foundation
+import SimulatedDisk
 import Synchronization
 import Testing
 
@@ -100,4 +101,12 @@ final class Collected: Sendable {
     func appender(of log: CommitLog) -> LogAppender {
         log.makeAppender { completion in self.completions.withLock { $0.append(completion) } }
     }
+}
+
+/// A clock that moves only when told, except that each look takes a nanosecond.
+final class ManualClock: LogClock {
+    let now = Atomic<UInt64>(1_000_000_000)
+
+    func monotonicNanoseconds() -> UInt64 { now.wrappingAdd(1, ordering: .relaxed).newValue }
+    func wallNanoseconds() -> Int64 { Int64(now.wrappingAdd(1, ordering: .relaxed).newValue) }
 }

@@ -93,13 +93,14 @@ extension EndToEnd {
             }
         }
 
-        @Test("L10 L20 a full log says 503 and drops nothing; it goes on when the lagging node has caught up")
+        @Test("L10 L20 a full log says 503 and drops nothing that no node has; it goes on when a node is back")
         func logFull() async throws {
             let settings = GatewayProcess.Settings(
                 log: ["max_bytes": "4MiB", "segment": "256KiB", "min_free": "0B"])
             try await TestCluster.run(settings) { cluster in
-                try await cluster.b.kill()
-                try await cluster.gateway.waitUntilOutOfSync("b")
+                // Were one of them in sync, the other would be given up instead.
+                for node in cluster.nodes { try await node.kill() }
+                for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
                 var acknowledged = 0
                 var refusal: Reply?
                 while acknowledged < 500, refusal == nil {
@@ -113,8 +114,6 @@ extension EndToEnd {
                 #expect(answer.status == 503, "\(answer)")
                 #expect(answer.header("Retry-After") != nil)
                 #expect(acknowledged > 20)
-                let read = try await cluster.client.query("SELECT count(s) FROM full", db: "t")
-                #expect(read.status == 200, "reads go on: \(read)")
                 try await cluster.heal()
                 for node in cluster.nodes {
                     #expect(try await node.client.count("s", of: "full", db: "t") == acknowledged * 200, "\(node.name)")

@@ -144,8 +144,7 @@ extension EndToEnd {
 
         @Test("every command and flag in docs/operations.md exists")
         func documentation() async throws {
-            let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
-                path: "../../docs/operations.md")
+            let file = ProjectFolder.url.appending(path: "docs/operations.md")
             let blocks = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "```sh\n").dropFirst()
             let lines = blocks.flatMap { $0.components(separatedBy: "\n```")[0].split(separator: "\n") }
             let commands = lines.filter { $0.hasPrefix("sluice ") }

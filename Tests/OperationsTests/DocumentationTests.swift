@@ -2,15 +2,14 @@
 import Foundation
 import NodeClient
 import Operations
+import TestSupport
 import Testing
 
 @Suite("Documentation")
 struct DocumentationTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
 
     private func text(_ path: String) throws -> String {
-        try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+        try String(contentsOf: ProjectFolder.url.appending(path: path), encoding: .utf8)
     }
 
     /// The code blocks of one language.

@@ -1,19 +1,19 @@
-// A disk that remembers what was synced and what was not: the log's real code runs on it, and the test decides what a
-// power loss leaves behind.
+// A disk that remembers what was synced and what was not: the log's real code runs on it, and whoever simulates decides
+// what a power loss leaves behind.
 
 import CommitLog
-import Foundation
+import Glibc
 import Synchronization
 
 /// A small, fast, seeded generator, so that every failure can be replayed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
+package struct SplitMix: RandomNumberGenerator {
+    package var state: UInt64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var value = state
         value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -21,86 +21,88 @@ struct SplitMix: RandomNumberGenerator {
         return value ^ (value >> 31)
     }
 
-    mutating func pick<Item>(_ items: [Item]) -> Item {
+    package mutating func pick<Item>(_ items: [Item]) -> Item {
         items[Int.random(in: items.indices, using: &self)]
     }
 
-    mutating func chance(_ percent: Int) -> Bool {
+    package mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &self) < percent
     }
 }
 
 /// One folder's worth of disk.
-final class SimulatedFileSystem: FileSystem {
-    enum Change {
+package final class SimulatedFileSystem: FileSystem {
+    package enum Change {
         case write(position: Int, bytes: [UInt8])
         case resize(Int)
     }
 
-    struct Inode {
+    package struct Inode {
         /// What a read sees.
-        var cache: [UInt8] = []
+        package var cache: [UInt8] = []
         /// What is on the platter.
-        var durable: [UInt8] = []
+        package var durable: [UInt8] = []
         /// Since the last sync, in order.
-        var unsynced: [Change] = []
+        package var unsynced: [Change] = []
     }
 
-    enum FolderChange {
+    package enum FolderChange {
         case link(name: String, inode: Int)
         case unlink(name: String)
         case rename(from: String, to: String, inode: Int)
     }
 
-    struct Disk {
-        var inodes: [Int: Inode] = [:]
-        var nextInode = 0
-        var names: [String: Int] = [:]
-        var durableNames: [String: Int] = [:]
-        var folderChanges: [FolderChange] = []
-        var random: SplitMix
+    package struct Disk {
+        package var inodes: [Int: Inode] = [:]
+        package var nextInode = 0
+        package var names: [String: Int] = [:]
+        package var durableNames: [String: Int] = [:]
+        package var folderChanges: [FolderChange] = []
+        package var random: SplitMix
         /// Handles of an earlier life are dead.
-        var life = 0
-        var isDead = false
-        var locked: Set<String> = []
+        package var life = 0
+        package var isDead = false
+        package var locked: Set<String> = []
         /// Calls that change something, since the beginning.
-        var steps = 0
-        var crashAtStep: Int?
+        package var steps = 0
+        package var crashAtStep: Int?
         /// Bytes that all files together may have.
-        var capacity = Int.max
+        package var capacity = Int.max
         /// Asked before each call: an errno makes it fail.
-        var fault: (@Sendable (FileError.Operation, String) -> Int32?)?
-        var calls: [FileError.Operation: Int] = [:]
-        var permissions: UInt32 = 0o700
+        package var fault: (@Sendable (FileError.Operation, String) -> Int32?)?
+        /// A sync says that all is well, and nothing is on the platter until the disk feels like it.
+        package var liesAboutSyncs = false
+        package var calls: [FileError.Operation: Int] = [:]
+        package var permissions: UInt32 = 0o700
         /// Prints each call, for replaying a seed.
-        var isTraced = false
+        package var isTraced = false
 
-        var used: Int {
+        package var used: Int {
             names.values.reduce(0) { $0 + (inodes[$1]?.cache.count ?? 0) }
         }
     }
 
-    let disk: Mutex<Disk>
+    package let disk: Mutex<Disk>
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         disk = Mutex(Disk(random: SplitMix(seed: seed)))
     }
 
     // MARK: What tests do to it
 
-    var isDead: Bool { disk.withLock { $0.isDead } }
+    package var isDead: Bool { disk.withLock { $0.isDead } }
 
-    func fail(_ fault: (@Sendable (FileError.Operation, String) -> Int32?)?) {
+    package func fail(_ fault: (@Sendable (FileError.Operation, String) -> Int32?)?) {
         disk.withLock { $0.fault = fault }
     }
 
     /// What survives a power loss.
-    enum Survival: CaseIterable {
+    package enum Survival: CaseIterable {
         case nothing, everything, sectors, bytes
     }
 
     /// The process dies; the page cache lives on.
-    func killProcess() {
+    package func killProcess() {
         disk.withLock { disk in
             if disk.isTraced { print("--- the process is gone", disk.names.sorted { $0.key < $1.key }) }
             disk.life += 1
@@ -111,7 +113,7 @@ final class SimulatedFileSystem: FileSystem {
     }
 
     /// The power goes; what was not synced survives in parts, as the mode says.
-    func losePower(_ survival: Survival? = nil) {
+    package func losePower(_ survival: Survival? = nil) {
         killProcess()
         disk.withLock { disk in
             let survival = survival ?? Survival.allCases.randomElement(using: &disk.random) ?? .nothing
@@ -195,7 +197,7 @@ final class SimulatedFileSystem: FileSystem {
     }
 
     /// Changes what is stored, as rot does.
-    func corrupt(_ name: String, _ change: (inout [UInt8]) -> Void) {
+    package func corrupt(_ name: String, _ change: (inout [UInt8]) -> Void) {
         disk.withLock { disk in
             guard let number = disk.names[name], var inode = disk.inodes[number] else { return }
             change(&inode.cache)
@@ -204,11 +206,11 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    func content(_ name: String) -> [UInt8]? {
+    package func content(_ name: String) -> [UInt8]? {
         disk.withLock { disk in disk.names[name].flatMap { disk.inodes[$0]?.cache } }
     }
 
-    func place(_ name: String, _ content: [UInt8]) {
+    package func place(_ name: String, _ content: [UInt8]) {
         disk.withLock { disk in
             disk.inodes[disk.nextInode] = Inode(cache: content, durable: content)
             disk.names[name] = disk.nextInode
@@ -217,15 +219,15 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    func delete(_ name: String) {
+    package func delete(_ name: String) {
         disk.withLock { disk in
             disk.names[name] = nil
             disk.durableNames[name] = nil
         }
     }
 
-    var names: [String] { disk.withLock { $0.names.keys.sorted() } }
-    var segmentNames: [String] { names.filter { $0.hasSuffix(".segment") } }
+    package var names: [String] { disk.withLock { $0.names.keys.sorted() } }
+    package var segmentNames: [String] { names.filter { $0.hasSuffix(".segment") } }
 
     // MARK: Calls
 
@@ -282,21 +284,21 @@ final class SimulatedFileSystem: FileSystem {
         if let error { throw error }
     }
 
-    func makeFolder(_ path: String) throws(FileError) {}
+    package func makeFolder(_ path: String) throws(FileError) {}
 
-    func permissions(of path: String) throws(FileError) -> UInt32 { disk.withLock { $0.permissions } }
+    package func permissions(of path: String) throws(FileError) -> UInt32 { disk.withLock { $0.permissions } }
 
-    func list(_ folder: String) throws(FileError) -> [String] {
+    package func list(_ folder: String) throws(FileError) -> [String] {
         try ask(.list, folder) { Array($0.names.keys) }
     }
 
-    func open(_ path: String, _ access: FileAccess) throws(FileError) -> any File {
+    package func open(_ path: String, _ access: FileAccess) throws(FileError) -> any File {
         let name = name(path)
         let (inode, life) = try ask(.open, path) { disk in disk.names[name].map { ($0, disk.life) } }
         return SimulatedFile(system: self, inode: inode, life: life, path: path)
     }
 
-    func create(_ path: String) throws(FileError) -> any File {
+    package func create(_ path: String) throws(FileError) -> any File {
         let name = name(path)
         var made = (inode: 0, life: 0)
         try change(.create, path) { disk, _ in
@@ -311,7 +313,7 @@ final class SimulatedFileSystem: FileSystem {
         return SimulatedFile(system: self, inode: made.inode, life: made.life, path: path)
     }
 
-    func lock(_ path: String) throws(FileError) -> (any FileLock)? {
+    package func lock(_ path: String) throws(FileError) -> (any FileLock)? {
         let name = name(path)
         let lock = disk.withLock { disk -> SimulatedLock? in
             guard disk.locked.insert(name).inserted else { return nil }
@@ -320,7 +322,7 @@ final class SimulatedFileSystem: FileSystem {
         return lock
     }
 
-    func rename(_ path: String, to newPath: String) throws(FileError) {
+    package func rename(_ path: String, to newPath: String) throws(FileError) {
         let (from, to) = (name(path), name(newPath))
         try change(.rename, path) { disk, _ in
             guard let inode = disk.names[from] else { return ENOENT }
@@ -331,7 +333,7 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    func remove(_ path: String) throws(FileError) {
+    package func remove(_ path: String) throws(FileError) {
         let name = name(path)
         try change(.remove, path) { disk, _ in
             guard disk.names[name] != nil else { return ENOENT }
@@ -341,15 +343,16 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    func syncFolder(_ path: String) throws(FileError) {
+    package func syncFolder(_ path: String) throws(FileError) {
         try change(.syncFolder, path) { disk, _ in
+            guard !disk.liesAboutSyncs else { return 0 }
             disk.durableNames = disk.names
             disk.folderChanges = []
             return 0
         }
     }
 
-    func space(at path: String) throws(FileError) -> (total: UInt64, free: UInt64) {
+    package func space(at path: String) throws(FileError) -> (total: UInt64, free: UInt64) {
         disk.withLock { disk in
             let total = disk.capacity == .max ? 1 << 40 : disk.capacity
             return (UInt64(total), UInt64(max(0, total - disk.used)))
@@ -435,6 +438,7 @@ final class SimulatedFileSystem: FileSystem {
                 disk.inodes[file.inode] = inode
             }
         ) { disk, isCrashing in
+            guard !disk.liesAboutSyncs else { return 0 }
             guard var inode = disk.inodes[file.inode] else { return EIO }
             for change in inode.unsynced { Self.apply(change, to: &inode.durable) }
             inode.unsynced = []
@@ -496,12 +500,4 @@ private final class SimulatedLock: FileLock {
 
     func release() { system.unlock(name, life: life) }
     deinit { release() }
-}
-
-/// A clock that moves only when told, except that each look takes a nanosecond.
-final class ManualClock: LogClock {
-    let now = Atomic<UInt64>(1_000_000_000)
-
-    func monotonicNanoseconds() -> UInt64 { now.wrappingAdd(1, ordering: .relaxed).newValue }
-    func wallNanoseconds() -> Int64 { Int64(now.wrappingAdd(1, ordering: .relaxed).newValue) }
 }

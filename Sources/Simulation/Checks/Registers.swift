@@ -1,0 +1,217 @@
+// What every point must look like, by the log: its history of values, and which of them a reader may see who knows what
+// was acknowledged before.
+
+import CommitLog
+
+/// One field of one point.
+package struct Register: Hashable, Comparable, CustomStringConvertible {
+    package let database: String
+    package let measurement: String
+    package let series: String
+    package let time: Int64
+
+    package var description: String { "\(database).\(measurement),s=\(series)@\(time)" }
+
+    package static func < (a: Register, b: Register) -> Bool {
+        (a.database, a.measurement, a.series, a.time) < (b.database, b.measurement, b.series, b.time)
+    }
+}
+
+/// A line of the load: `m,s=1 v=17i 1700000000000000000`. The number of its value is its own, no other line has it.
+package struct LoadLine: Equatable {
+    package let register: Register
+    package let value: Int
+    package let text: String
+    var isString: Bool { text.contains("\"") }
+
+    package init(register: Register, value: Int, isBad: Bool) {
+        self.register = register
+        self.value = value
+        let written = isBad ? "\"\(value)\"" : "\(value)i"
+        text = "\(register.measurement),s=\(register.series) v=\(written) \(register.time)"
+    }
+
+    /// Of a record; nil: it is none of the load's.
+    init?(text: String, database: String) {
+        let words = text.split(separator: " ")
+        guard words.count == 3, let time = Int64(words[2]) else { return nil }
+        let key = words[0].split(separator: ",")
+        guard key.count == 2, key[1].hasPrefix("s="), words[1].hasPrefix("v=") else { return nil }
+        guard let value = Int(words[1].filter(\.isNumber)) else { return nil }
+        register = Register(
+            database: database, measurement: String(key[0]), series: String(key[1].dropFirst(2)), time: time)
+        self.value = value
+        self.text = text
+    }
+}
+
+/// A statement of the load that changes something.
+package enum LoadMutation: Equatable {
+    case createDatabase(String)
+    case dropDatabase(String)
+    case dropMeasurement(database: String, String)
+    case delete(database: String, String, from: Int64, below: Int64)
+    case dropSeries(database: String, String, series: String)
+
+    package var database: String {
+        switch self {
+        case .createDatabase(let name), .dropDatabase(let name): name
+        case .dropMeasurement(let name, _), .delete(let name, _, _, _), .dropSeries(let name, _, _): name
+        }
+    }
+
+    package var statement: String {
+        switch self {
+        case .createDatabase(let name): "CREATE DATABASE \(name)"
+        case .dropDatabase(let name): "DROP DATABASE \(name)"
+        case .dropMeasurement(_, let measurement): "DROP MEASUREMENT \(measurement)"
+        case .delete(_, let measurement, let from, let below):
+            "DELETE FROM \(measurement) WHERE time >= \(from) AND time < \(below)"
+        case .dropSeries(_, let measurement, let series): "DROP SERIES FROM \(measurement) WHERE s = '\(series)'"
+        }
+    }
+
+    /// Of a record; nil: it is none of the load's.
+    init?(statement: String, database: String) {
+        let words = statement.split(separator: " ").map(String.init)
+        switch words.prefix(2).joined(separator: " ") {
+        case "CREATE DATABASE" where words.count == 3: self = .createDatabase(words[2])
+        case "DROP DATABASE" where words.count == 3: self = .dropDatabase(words[2])
+        case "DROP MEASUREMENT" where words.count == 3: self = .dropMeasurement(database: database, words[2])
+        case "DROP SERIES" where words.count == 8:
+            self = .dropSeries(database: database, words[3], series: String(words[7].dropFirst().dropLast()))
+        case "DELETE FROM" where words.count == 11:
+            guard let from = Int64(words[6]), let below = Int64(words[10]) else { return nil }
+            self = .delete(database: database, words[2], from: from, below: below)
+        default: return nil
+        }
+    }
+
+    func covers(_ register: Register) -> Bool {
+        switch self {
+        case .createDatabase: false
+        case .dropDatabase(let name): register.database == name
+        case .dropMeasurement(let name, let measurement):
+            register.database == name && register.measurement == measurement
+        case .delete(let name, let measurement, let from, let below):
+            register.database == name && register.measurement == measurement
+                && (from..<below).contains(register.time)
+        case .dropSeries(let name, let measurement, let series):
+            register.database == name && register.measurement == measurement && register.series == series
+        }
+    }
+}
+
+package struct Registers {
+    /// A state that begins with a record; `nil` is absence.
+    struct Change {
+        let offset: Offset
+        let value: Int?
+        /// A string among integers: where shards disagree a query shows integers only.
+        var mayBeHidden = false
+    }
+
+    private var changes: [Register: [Change]] = [:]
+    /// The first record that brought a value.
+    private var offsets: [Int: Offset] = [:]
+    /// Of each measurement, for quick looks.
+    private var members: [String: Set<Register>] = [:]
+    /// What must at least be seen, by what was acknowledged.
+    private var floors: [Register: Offset] = [:]
+    private var statements: [(offset: Offset, mutation: LoadMutation)] = []
+    private var linesOf: [Offset: [LoadLine]] = [:]
+
+    package init() {}
+
+    package mutating func apply(_ offset: Offset, _ record: KeptRecord) throws {
+        switch record {
+        case .points(let database, let texts):
+            var lines: [LoadLine] = []
+            for text in texts {
+                guard let line = LoadLine(text: text, database: database) else {
+                    throw Violation("5 convergence", "the log holds a line that nobody sent: \(text)")
+                }
+                lines.append(line)
+                members["\(database).\(line.register.measurement)", default: []].insert(line.register)
+                changes[line.register, default: []].append(
+                    Change(offset: offset, value: line.value, mayBeHidden: line.isString))
+                if offsets[line.value] == nil { offsets[line.value] = offset }
+            }
+            linesOf[offset] = lines
+        case .mutation(let statement, let database):
+            guard let mutation = LoadMutation(statement: statement, database: database) else {
+                throw Violation("5 convergence", "the log holds a statement that nobody sent: \(statement)")
+            }
+            statements.append((offset, mutation))
+            for register in covered(by: mutation) {
+                changes[register, default: []].append(Change(offset: offset, value: nil))
+            }
+        case .refusal(let target, let node, let lines):
+            guard node.isEmpty, let known = linesOf[target] else { return }
+            for number in lines where known.indices.contains(number) {
+                let line = known[number]
+                changes[line.register]?.removeAll { $0.offset == target && $0.value == line.value }
+            }
+        }
+    }
+
+    private func covered(by mutation: LoadMutation) -> [Register] {
+        changes.keys.filter { mutation.covers($0) }
+    }
+
+    // MARK: What was acknowledged
+
+    package mutating func acknowledged(_ lines: [LoadLine]) throws {
+        for line in lines {
+            guard let offset = offsets[line.value] else {
+                throw Violation("1 durable ack", "\(line.text) was acknowledged and is not in the durable log")
+            }
+            floors[line.register] = max(floors[line.register] ?? .zero, offset)
+        }
+    }
+
+    /// - Parameter sentAt: the durable end when it was sent.
+    package mutating func acknowledged(_ mutation: LoadMutation, sentAt: Offset) throws {
+        guard let found = statements.first(where: { $0.offset >= sentAt && $0.mutation == mutation }) else {
+            if case .createDatabase = mutation { return }
+            throw Violation("1 durable ack", "\(mutation.statement) was acknowledged and is not in the durable log")
+        }
+        for register in covered(by: mutation) {
+            floors[register] = max(floors[register] ?? .zero, found.offset)
+        }
+    }
+
+    // MARK: What may be seen
+
+    /// By register of the measurement, the offset that a read from now on must have seen.
+    package func floors(of measurement: String, in database: String) -> [Register: Offset] {
+        var found: [Register: Offset] = [:]
+        for register in members["\(database).\(measurement)"] ?? [] { found[register] = floors[register] ?? .zero }
+        return found
+    }
+
+    package func registers(of measurement: String, in database: String) -> [Register] {
+        (members["\(database).\(measurement)"] ?? []).sorted()
+    }
+
+    package var all: [Register] { changes.keys.sorted() }
+
+    package func isKnown(_ value: Int) -> Bool { offsets[value] != nil }
+
+    /// Whether a state of the log that holds everything up to `floor` (inclusive) shows this value.
+    package func mayShow(_ register: Register, _ value: Int?, floor: Offset) -> Bool {
+        let changes = changes[register] ?? []
+        // Of lines of one record on the same point the last one holds.
+        guard let first = changes.lastIndex(where: { $0.offset <= floor }) else {
+            return value == nil || changes.contains { $0.value == value }
+        }
+        return changes[first...].contains { $0.value == value || value == nil && $0.mayBeHidden }
+    }
+
+    /// For people.
+    package func history(_ register: Register) -> String {
+        let parts = (changes[register] ?? []).map { "\($0.offset): \($0.value.map(String.init) ?? "gone")" }
+        return "\(register) by the log: \(parts.joined(separator: ", ")); acknowledged up to "
+            + "\(floors[register].map { "\($0)" } ?? "nothing")"
+    }
+}

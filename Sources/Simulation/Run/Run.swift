@@ -1,0 +1,372 @@
+// One run: a gateway, its nodes and its clients, all from one seed, with faults; every promise is checked on the way and
+// at the end.
+
+import Cluster
+import CommitLog
+import Gateway
+import Logging
+import NIOCore
+import NodeClient
+import Replication
+import SimulatedDisk
+import SimulatedInfluxDB
+
+package struct RunOptions: Sendable {
+    package var seed: UInt64
+    package var operations = 5_000
+    package var faults = 50
+    /// Numbers of faults that are left out.
+    package var without: Set<Int> = []
+    package var isTraced = false
+
+    package init(seed: UInt64) { self.seed = seed }
+}
+
+package struct RunOutcome {
+    package var violation: Violation?
+    package var operations = 0
+    package var acknowledged = 0
+    package var reads = 0
+    package var staleReads = 0
+    package var faults = 0
+    package var steps = 0
+    package var copies = 0
+    package var virtualTime: Int64 = 0
+    package var trace: [String] = []
+}
+
+/// Sendable as ``Scheduler`` is.
+package final class Run: @unchecked Sendable {
+    let options: RunOptions
+    let scheduler: Scheduler
+    let gateway: SimulatedGateway
+    let nodes: [SimulatedNode]
+    let plan: [Fault]
+    /// Of this run: not every run has lines that nodes refuse.
+    let hasBadLines: Bool
+    var copy = LogCopy()
+    var registers = Registers()
+    var outcome = RunOutcome()
+    var violation: Violation?
+    /// While set, no new operations begin and nothing more goes wrong.
+    var isCalm = false
+    var startedOperations = 0
+    var underWay = 0
+    var nextValue = 1
+    var loads: [Load] = []
+    /// Nodes whose data was put back or thrown away, until they are in sync again.
+    var tampered: Set<Int> = []
+    var backups: [InfluxDisk] = []
+    var isGatewayDue = false
+    var troubled: [Int: Int64] = [:]
+
+    package init(_ options: RunOptions) {
+        self.options = options
+        scheduler = Scheduler(seed: options.seed)
+        var random = SplitMix(seed: options.seed ^ 0x5eed)
+        let count = random.chance(70) ? 2 : 3
+        let scheduler = scheduler
+        nodes = (0..<count).map { index in
+            var settings = InfluxServer.Settings()
+            settings.processID = Int64(100 * (index + 1))
+            return SimulatedNode(name: "n\(index)", scheduler: scheduler, settings: settings)
+        }
+        hasBadLines = random.chance(40)
+        let span = Int64(options.operations) * 20 * millisecond
+        plan = Fault.plan(options.faults, over: span, nodes: count, kinds: Fault.Kind.allCases, random: &random)
+
+        var log = CommitLog.Configuration(directory: "/log")
+        log.segmentBytes = random.pick([64 << 10, 256 << 10])
+        log.maximumBytes = 64 * log.segmentBytes
+        log.minimumFreeBytes = 0
+        log.keptBytes = random.chance(50) ? 0 : 1 << 20
+        log.maximumPendingBytes = 1 << 20
+        log.maximumEntryBytes = 1 << 20
+        log.spareSegments = 1
+        log.identity = LogIdentity(id: LogID(high: options.seed, low: 1), secret: options.seed | 1)
+        var settings = GatewaySettings(
+            nodes: nodes.map { GatewaySettings.Node(name: $0.name, address: NodeAddress(host: $0.name, port: 8086)) },
+            log: log)
+        settings.eventLoops = 2
+        settings.ack = random.pick([.insync, .insync, .insync, .one, .quorum, .all])
+        gateway = SimulatedGateway(
+            settings: settings, nodes: nodes, disk: SimulatedFileSystem(seed: options.seed ^ 0xd15c),
+            scheduler: scheduler, logger: Logger(label: "sim") { _ in SwiftLogNoOpLogHandler() })
+        backups = nodes.map { $0.server.snapshot() }
+    }
+
+    // MARK: The run
+
+    package func run() -> RunOutcome {
+        prepare()
+        let span = Int64(options.operations) * 20 * millisecond
+        while violation == nil, !isCalm, startedOperations < options.operations || scheduler.now < span {
+            guard scheduler.now < 10 * span + 600 * second else { break }
+            turn()
+        }
+        if violation == nil { calmDown() }
+        outcome.violation = violation
+        outcome.operations = startedOperations
+        outcome.steps = scheduler.steps
+        outcome.virtualTime = scheduler.now
+        return outcome
+    }
+
+    func turn() {
+        guard scheduler.step() else { preconditionFailure("a simulation never runs out of events") }
+        gateway.turnWheels()
+        if gateway.disk.isDead, gateway.life != nil { gatewayCrashed() }
+    }
+
+    func fail(_ error: any Error) {
+        guard violation == nil else { return }
+        violation = error as? Violation ?? Violation("simulation", "\(error)")
+        note("VIOLATION \(violation.map { "\($0)" } ?? "")")
+    }
+
+    func note(_ words: @autoclosure () -> String) {
+        guard options.isTraced else { return }
+        let time = scheduler.now
+        let text = "\(time / second).\(String(1_000_000 + time % second / 1000).dropFirst())"
+        outcome.trace.append("\(text) \(words())")
+    }
+
+    private func check(_ body: () throws -> Void) {
+        guard violation == nil else { return }
+        do { try body() } catch { fail(error) }
+    }
+
+    private func prepare() {
+        gateway.onDurable = { [unowned self] log in check { try follow(log) } }
+        gateway.onOpened = { [unowned self] life in
+            check {
+                note("the gateway opens its log: \(life.log.start) to \(life.log.durableEnd), ours ends at \(copy.end)")
+                try copy.compare(life.log, mayHaveLost: false)
+                try follow(life.log)
+            }
+        }
+        gateway.onFailed = { [unowned self] words in
+            note("the gateway ended by itself: \(words)")
+            startGatewaySoon()
+        }
+        for node in nodes {
+            node.onRequest = { [unowned self, unowned node] request in check { try arrived(request, at: node) } }
+        }
+        gateway.start()
+        for fault in plan where !options.without.contains(fault.number) {
+            scheduler.at(fault.time) { [unowned self] in if !isCalm, violation == nil { strike(fault) } }
+        }
+        let writers = 4
+        for number in 0..<writers { loads.append(Load(number, of: self)) }
+        every(50 * millisecond) { [unowned self] in watch() }
+        every(second) { [unowned self] in operate() }
+    }
+
+    private func every(_ period: Int64, _ body: @escaping () -> Void) {
+        scheduler.after(period) { [unowned self] in
+            body()
+            every(period, body)
+        }
+    }
+
+    private func follow(_ log: CommitLog) throws {
+        for (offset, record) in try copy.follow(log) { try registers.apply(offset, record) }
+    }
+
+    /// Nothing reaches a node that is not durable.
+    private func arrived(_ request: SimulatedRequest, at node: SimulatedNode) throws {
+        note("\(node.name) gets \(request.method) \(request.path) \(request.parameters.map { "\($0)=\($1)" })")
+        guard request.path == "/write", request.parameter("db") != "_sluice", !request.body.isEmpty else { return }
+        let database = request.parameter("db") ?? ""
+        for text in String(decoding: request.body, as: UTF8.self).split(separator: "\n") {
+            guard let line = LoadLine(text: String(text), database: database) else {
+                throw Violation("5 convergence", "\(node.name) gets a line that nobody sent: \(text)")
+            }
+            guard registers.isKnown(line.value) else {
+                throw Violation("2 log", "\(node.name) gets \(text), which is not in the durable log")
+            }
+        }
+    }
+
+    // MARK: The gateway
+
+    func gatewayCrashed() {
+        note("the gateway crashed within a file call")
+        gateway.kill(isPowerLoss: scheduler.random.chance(50))
+        startGatewaySoon()
+    }
+
+    func startGatewaySoon() {
+        guard !isGatewayDue else { return }
+        isGatewayDue = true
+        scheduler.after(scheduler.random.time(millisecond...3 * second)) { [unowned self] in
+            isGatewayDue = false
+            if !gateway.start() { startGatewaySoon() }
+            note("the gateway runs again")
+        }
+    }
+
+    var snapshot: ClusterSnapshot? { gateway.life?.server?.view.current }
+
+    // MARK: What must hold at any time
+
+    private func watch() {
+        guard violation == nil, let life = gateway.life, let snapshot else { return }
+        check {
+            guard snapshot.readSet.allSatisfy({ snapshot.ackSet.contains($0) }) else {
+                throw Violation("3 read your acks", "\(snapshot.readSet) are read, \(snapshot.ackSet) are waited for")
+            }
+            for (index, node) in nodes.enumerated() {
+                let cursor = life.log.cursor(node.name)
+                if let cursor, cursor > life.log.durableEnd {
+                    throw Violation("2 log", "\(node.name)'s cursor \(cursor) lies beyond \(life.log.durableEnd)")
+                }
+                let state = snapshot.nodes[index].state
+                if state.isFed, let cursor, cursor < life.log.start {
+                    throw Violation(
+                        "9 retention", "\(node.name) is fed from \(cursor), the log begins at \(life.log.start)")
+                }
+                if state == .inSync { tampered.remove(index) }
+            }
+        }
+    }
+
+    /// An operator who does what the status says.
+    private func operate() {
+        guard let snapshot else { return }
+        for (index, node) in nodes.enumerated() where node.isRunning {
+            let state = snapshot.nodes[index].state
+            guard state.awaitsOperator else {
+                troubled[index] = nil
+                continue
+            }
+            let since = troubled[index] ?? scheduler.now
+            troubled[index] = since
+            guard scheduler.now - since > 15 * second,
+                let source = snapshot.readSet.first(where: {
+                    Int($0.value) != index && !tampered.contains(Int($0.value))
+                })
+            else { continue }
+            note(
+                "the operator copies the data of \(nodes[Int(source.value)].name) to \(node.name): \(snapshot.nodes[index].obstacle)"
+            )
+            outcome.copies += 1
+            troubled[index] = nil
+            node.kill()
+            node.replaceDisk(with: nodes[Int(source.value)].server.snapshot())
+            node.start()
+        }
+    }
+
+    // MARK: The end
+
+    private func calmDown() {
+        note("calm")
+        isCalm = true
+        gateway.goOn()
+        gateway.clients.heal()
+        gateway.clients.delay = 50 * microsecond...300 * microsecond
+        gateway.syncTime = 100 * microsecond...millisecond
+        gateway.disk.disk.withLock { disk in
+            disk.capacity = .max
+            disk.fault = nil
+            disk.crashAtStep = nil
+        }
+        for node in nodes {
+            node.temper = SimulatedNode.Temper()
+            node.link.heal()
+            node.link.delay = 50 * microsecond...300 * microsecond
+            node.goOn()
+            node.start()
+        }
+        if gateway.life == nil { startGatewaySoon() }
+        let limit = scheduler.now + 300 * second
+        while violation == nil, !isAtRest {
+            guard scheduler.now < limit else {
+                let states = snapshot?.nodes.map { "\($0.name) \($0.state.word) (\($0.obstacle)) \($0.trouble)" } ?? []
+                return fail(
+                    Violation(
+                        "11 liveness",
+                        "five minutes after the last fault: \(underWay) requests under way; \(states.joined(separator: "; "))"
+                    ))
+            }
+            turn()
+        }
+        let rest = scheduler.now + 2 * second
+        while violation == nil, scheduler.now < rest { turn() }
+        check { try compareAtRest() }
+    }
+
+    private var isAtRest: Bool {
+        guard underWay == 0, let life = gateway.life, let snapshot else { return false }
+        return snapshot.nodes.indices.allSatisfy { snapshot.nodes[$0].state == .inSync }
+            && nodes.allSatisfy { life.log.cursor($0.name) == life.log.durableEnd }
+    }
+
+    /// Each node equals the log without refused lines, applied in order to a server of its own.
+    private func compareAtRest() throws {
+        var refused: [Offset: Set<Int>] = [:]
+        for record in copy.records {
+            if case .refusal(let target, let node, let lines) = record, node.isEmpty {
+                refused[target, default: []].formUnion(lines)
+            }
+        }
+        var model = InfluxServer(settings: InfluxServer.Settings())
+        model.start(now: SimulatedClock.epoch)
+        for (number, record) in copy.records.enumerated() {
+            let offset = Offset(UInt64(number))
+            let request: InfluxRequest
+            switch record {
+            case .points(let database, let lines):
+                let kept = lines.indices.filter { refused[offset]?.contains($0) != true }.map { lines[$0] }
+                guard !kept.isEmpty else { continue }
+                request = InfluxRequest(
+                    method: "POST", path: "/write", parameters: [("db", database)],
+                    body: Array(kept.joined(separator: "\n").utf8))
+            case .mutation(let statement, let database):
+                request = InfluxRequest(
+                    method: "POST", path: "/query", parameters: [("q", statement), ("db", database)])
+            case .refusal: continue
+            }
+            var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
+            model.finish(&work, now: SimulatedClock.wall(scheduler.now))
+            if case .points = record, let answer = work.answer, answer.status != 204 {
+                throw Violation(
+                    "7 refusal",
+                    "a server of its own refuses what no refusal in the log speaks of: record \(offset), \(answer.text)"
+                )
+            }
+        }
+        let expected = Self.lines(of: model)
+        for (index, node) in nodes.enumerated() {
+            let diverged = snapshot?.divergences.filter { Int($0.node.value) == index }.map(\.place) ?? []
+            let found = Self.lines(of: node.server)
+            let different = Set(expected).symmetricDifference(found).sorted().filter { line in
+                !diverged.contains {
+                    line.contains("\($0.database).autogen.\($0.measurement)")
+                        || line.hasPrefix("\($0.database).autogen \($0.measurement),")
+                }
+            }
+            guard let line = different.first else { continue }
+            let side = expected.contains(line) ? "lacks" : "has, against the log,"
+            throw Violation(
+                "5 convergence", "\(node.name) \(side) \(line), and \(different.count - 1) more lines differ")
+        }
+        for node in nodes where !node.server.unknown.isEmpty {
+            throw Violation("simulation", "the model of a node does not know \(node.server.unknown[0])")
+        }
+    }
+
+    private static func lines(of server: InfluxServer) -> [String] {
+        server.contents().lines.filter { !$0.contains("_sluice") }
+    }
+}
+
+extension SyncState {
+    fileprivate var awaitsOperator: Bool {
+        switch self {
+        case .needsCopy, .detached: true
+        default: false
+        }
+    }
+}
