@@ -31,6 +31,17 @@ package struct LoadLine: Equatable {
         text = "\(register.measurement),s=\(register.series) v=\(written) \(register.time)"
     }
 
+    /// The number in a line's field.
+    static func value(in line: ArraySlice<UInt8>) -> Int? {
+        guard let equals = line.lastIndex(of: UInt8(ascii: "=")) else { return nil }
+        var number: Int?
+        for byte in line[(equals + 1)...] where byte != UInt8(ascii: "\"") {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { break }
+            number = (number ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return number
+    }
+
     /// Of a record; nil: it is none of the load's.
     init?(text: String, database: String) {
         let words = text.split(separator: " ")

@@ -9,7 +9,7 @@ package final class SimulatedClient: ConnectionPeer {
     private let scheduler: Scheduler
     private var connection: SimulatedConnection?
     private var reader = MessageReader()
-    private var waiting: ((SimulatedAnswer?) -> Void)?
+    private var waiting: ((ReceivedAnswer?) -> Void)?
     private var patience: Scheduler.Ticket?
 
     package init(gateway: SimulatedGateway, scheduler: Scheduler) {
@@ -20,7 +20,7 @@ package final class SimulatedClient: ConnectionPeer {
     /// - Parameter done: gets nil when nobody knows what became of the request.
     package func send(
         _ method: String, _ target: String, body: String, isForm: Bool = false, patience: Int64,
-        done: @escaping (SimulatedAnswer?) -> Void
+        done: @escaping (ReceivedAnswer?) -> Void
     ) {
         if connection?.isOpenForPeer != true {
             connection = gateway.connect(self)
@@ -45,7 +45,7 @@ package final class SimulatedClient: ConnectionPeer {
         finish(nil)
     }
 
-    private func finish(_ answer: SimulatedAnswer?) {
+    private func finish(_ answer: ReceivedAnswer?) {
         if let patience { scheduler.cancel(patience) }
         patience = nil
         let done = waiting
@@ -57,7 +57,7 @@ package final class SimulatedClient: ConnectionPeer {
         guard connection === self.connection else { return }
         reader.append(bytes)
         while let message = reader.next() {
-            guard let answer = SimulatedAnswer(message) else { return giveUp() }
+            guard let answer = ReceivedAnswer(message) else { return giveUp() }
             if answer.status == 100 { continue }
             if answer.header("connection") == "close" {
                 self.connection = nil

@@ -64,7 +64,7 @@ final class Load {
     /// - Parameter done: gets the answer; nil: nobody knows.
     private func ask(
         _ method: String, _ target: String, _ body: String, isForm: Bool = false,
-        _ done: @escaping (SimulatedAnswer?) throws -> Void
+        _ done: @escaping (ReceivedAnswer?) throws -> Void
     ) {
         run.underWay += 1
         client.send(method, target, body: body, isForm: isForm, patience: 20 * second) { [weak self] answer in
@@ -128,7 +128,7 @@ final class Load {
         let query = Form.encode("SELECT v FROM \(measurement) GROUP BY s")
         ask("GET", "/query?db=\(database)&epoch=ns&q=\(query)", "") { [unowned self] answer in
             guard let answer, answer.status == 200 else { return }
-            let isStale = answer.header("X-Sluice-Stale") != nil
+            let isStale = answer.header("x-sluice-stale") != nil
             if isStale { run.outcome.staleReads += 1 }
             let seen = try Self.values(answer.body, measurement, database)
             guard let seen else { return }

@@ -12,96 +12,125 @@ package struct SimulatedRequest {
     package func parameter(_ name: String) -> String? { parameters.first { $0.0 == name }?.1 }
 }
 
+/// What a client gets.
+package struct ReceivedAnswer {
+    package let status: Int
+    private let message: Message
+
+    init?(_ message: Message) {
+        let words = message.firstLine.split(separator: " ", maxSplits: 2)
+        guard words.count >= 2, let status = Int(words[1]) else { return nil }
+        self.status = status
+        self.message = message
+    }
+
+    package var body: [UInt8] { message.body }
+    /// - Parameter name: in lower case.
+    package func header(_ name: String) -> String? { message.header(name) }
+}
+
+/// What a node says.
 package struct SimulatedAnswer {
     package var status: Int
     package var headers: [(String, String)]
     package var body: [UInt8]
+}
 
-    package func header(_ name: String) -> String? {
-        headers.first { $0.0.lowercased() == name.lowercased() }?.1
+/// A request or an answer as it came.
+struct Message {
+    /// Request or status line and the headers, without the empty line.
+    let head: [UInt8]
+    let body: [UInt8]
+
+    var firstLine: String {
+        String(decoding: head.prefix { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
+    }
+
+    /// - Parameter name: in lower case.
+    func header(_ name: String) -> String? { Self.header(name, in: head[...]) }
+
+    fileprivate static func header(_ name: String, in head: ArraySlice<UInt8>) -> String? {
+        let wanted = Array(name.utf8)
+        var line = head[...]
+        while let newline = line.firstIndex(of: UInt8(ascii: "\n")) {
+            line = line[(newline + 1)...]
+            guard line.count > wanted.count, line[line.startIndex + wanted.count] == UInt8(ascii: ":") else { continue }
+            let isIt = zip(line, wanted).allSatisfy { $0 == $1 || ($0 | 0x20 == $1 && $0 < 0x5b) }
+            guard isIt else { continue }
+            let value = line.dropFirst(wanted.count + 1).prefix { $0 != UInt8(ascii: "\r") }
+            return String(decoding: value.drop { $0 == UInt8(ascii: " ") }, as: UTF8.self)
+        }
+        return nil
     }
 }
 
 /// Takes messages out of what a connection brings.
 struct MessageReader {
-    private var buffer = ByteBuffer()
-    private var head: (first: String, headers: [(String, String)])?
-    private var chunks: [UInt8] = []
+    private var bytes: [UInt8] = []
+    private var position = 0
 
-    mutating func append(_ bytes: ByteBuffer) { buffer.writeImmutableBuffer(bytes) }
+    mutating func append(_ more: ByteBuffer) { bytes.append(contentsOf: more.readableBytesView) }
 
     /// The next whole message; nil: it has not come yet.
-    mutating func next() -> (first: String, headers: [(String, String)], body: [UInt8])? {
-        if head == nil {
-            guard let text = take(upTo: "\r\n\r\n") else { return nil }
-            var lines = text.split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init)
-            let first = lines.removeFirst()
-            let headers = lines.compactMap { line -> (String, String)? in
-                guard let colon = line.firstIndex(of: ":") else { return nil }
-                return (line[..<colon].lowercased(), line[line.index(after: colon)...].trimmed)
-            }
-            head = (first, headers)
-        }
-        guard let head else { return nil }
-        let value = { (name: String) in head.headers.first { $0.0 == name }?.1 }
-        if value("transfer-encoding") == "chunked" {
+    mutating func next() -> Message? {
+        guard let headEnd = end(of: [13, 10, 13, 10], from: position) else { return nil }
+        let head = bytes[position..<headEnd - 4]
+        var body: [UInt8] = []
+        var end = headEnd
+        if Message.header("transfer-encoding", in: head) == "chunked" {
             while true {
-                let start = buffer
-                guard let size = take(upTo: "\r\n").flatMap({ Int($0, radix: 16) }) else {
-                    buffer = start
-                    return nil
-                }
-                guard let bytes = buffer.readBytes(length: size), buffer.readBytes(length: 2) != nil else {
-                    buffer = start
-                    return nil
-                }
+                guard let sizeEnd = self.end(of: [13, 10], from: end),
+                    let size = Int(String(decoding: bytes[end..<sizeEnd - 2], as: UTF8.self), radix: 16),
+                    bytes.count >= sizeEnd + size + 2
+                else { return nil }
+                body += bytes[sizeEnd..<sizeEnd + size]
+                end = sizeEnd + size + 2
                 if size == 0 { break }
-                chunks += bytes
             }
-            defer { clear() }
-            return (head.first, head.headers, chunks)
+        } else if let count = Message.header("content-length", in: head).flatMap({ Int($0) }) {
+            guard bytes.count >= headEnd + count else { return nil }
+            end = headEnd + count
+            body = Array(bytes[headEnd..<end])
         }
-        let hasNoBody = head.first.contains(" 204") || head.first.contains(" 304")
-        let count = hasNoBody ? 0 : value("content-length").flatMap { Int($0) } ?? 0
-        guard let body = buffer.readBytes(length: count) else { return nil }
-        defer { clear() }
-        return (head.first, head.headers, body)
+        defer {
+            position = end
+            if position == bytes.count {
+                bytes.removeAll(keepingCapacity: true)
+                position = 0
+            }
+        }
+        return Message(head: Array(head) + [13, 10], body: body)
     }
 
-    private mutating func clear() {
-        head = nil
-        chunks = []
-        buffer.discardReadBytes()
-    }
-
-    private mutating func take(upTo mark: StaticString) -> String? {
-        let view = buffer.readableBytesView
-        let length = mark.utf8CodeUnitCount
-        let found = mark.withUTF8Buffer { mark -> Int? in
-            guard view.count >= length else { return nil }
-            return view.withUnsafeBytes { bytes in
-                (0...bytes.count - length).first { start in
-                    (0..<length).allSatisfy { bytes[start + $0] == mark[$0] }
+    /// Behind the next occurrence of the mark.
+    private func end(of mark: [UInt8], from start: Int) -> Int? {
+        guard bytes.count >= start + mark.count else { return nil }
+        return bytes.withUnsafeBufferPointer { bytes in
+            var place = start
+            let last = bytes.count - mark.count
+            while place <= last {
+                if bytes[place] == mark[0] {
+                    var length = 1
+                    while length < mark.count, bytes[place + length] == mark[length] { length += 1 }
+                    if length == mark.count { return place + length }
                 }
+                place += 1
             }
+            return nil
         }
-        guard let found, let text = buffer.readString(length: found) else { return nil }
-        buffer.moveReaderIndex(forwardBy: length)
-        return text
     }
 }
 
 extension SimulatedRequest {
-    init?(_ message: (first: String, headers: [(String, String)], body: [UInt8])) {
-        let words = message.first.split(separator: " ")
+    init?(_ message: Message) {
+        let words = message.firstLine.split(separator: " ")
         guard words.count == 3 else { return nil }
         method = String(words[0])
         let target = words[1].split(separator: "?", maxSplits: 1)
         path = String(target.first ?? "")
         parameters = target.count > 1 ? Form.decode(target[1]) : []
         body = message.body
-        let type = message.headers.first { $0.0 == "content-type" }?.1 ?? ""
-        if type.hasPrefix("application/x-www-form-urlencoded") {
+        if message.header("content-type") == "application/x-www-form-urlencoded" {
             parameters += Form.decode(String(decoding: body, as: UTF8.self)[...])
             body = []
         }
@@ -109,12 +138,6 @@ extension SimulatedRequest {
 }
 
 extension SimulatedAnswer {
-    init?(_ message: (first: String, headers: [(String, String)], body: [UInt8])) {
-        let words = message.first.split(separator: " ", maxSplits: 2)
-        guard words.count >= 2, let status = Int(words[1]) else { return nil }
-        self.init(status: status, headers: message.headers, body: message.body)
-    }
-
     var bytes: ByteBuffer {
         var text = "HTTP/1.1 \(status) \(status == 204 ? "No Content" : "Some Reason")\r\n"
         for (name, value) in headers where name.lowercased() != "content-length" { text += "\(name): \(value)\r\n" }
@@ -182,11 +205,5 @@ package enum Form {
             }
         }
         return String(decoding: out, as: UTF8.self)
-    }
-}
-
-extension Substring {
-    fileprivate var trimmed: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }
