@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 
 package enum Confinement {
-    private static let mark = "SLUICE_CHAOS_CONFINED"
+    private static let mark = "INSIDE_CHAOS"
 
     package static var isInside: Bool { getenv(mark) != nil }
 

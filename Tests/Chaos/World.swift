@@ -69,6 +69,7 @@ package final class World: Sendable {
         var gateway = GatewayProcess.Settings(
             [
                 "sync_timeout": "1s", "sync_refill": "5s", "ack_timeout": "3s", "ping_interval": "300ms",
+                "log_level": "debug",
                 "threads": "\(dice.pick([1, 2]))",
             ],
             limits: ["dead_letters": "1000000"],
