@@ -26,7 +26,7 @@ extension FaultKind: ExpressibleByArgument {}
     @Option(help: "Ends after so many kills of the gateway and as many of nodes instead.")
     var kills: Int?
 
-    @Option(help: "Faults to draw from, separated by commas; by default all that this machine can do.")
+    @Option(help: "Faults to draw from, separated by commas; by default all but fill-node that this machine can make.")
     var faults: String?
 
     @Option(help: "InfluxDB servers.")
@@ -38,7 +38,8 @@ extension FaultKind: ExpressibleByArgument {}
     @Option(help: "Folder for logs and data; by default one in /tmp that is removed when all was right.")
     var folder: String?
 
-    @Option(help: "Minutes of steady load at half of the top rate, with one node flapping each minute, instead of chaos.")
+    @Option(
+        help: "Minutes of steady load at half of the top rate, with one node flapping each minute, instead of chaos.")
     var soak: Int?
 
     @Flag(help: "Proxies in the place of network namespaces; no file systems that fill.")
@@ -57,7 +58,7 @@ extension FaultKind: ExpressibleByArgument {}
     }
 
     private func kinds() throws -> [FaultKind] {
-        guard let faults else { return FaultKind.allCases }
+        guard let faults else { return FaultKind.usual }
         return try faults.split(separator: ",").map { name in
             guard let kind = FaultKind(rawValue: String(name)) else {
                 throw ValidationError(

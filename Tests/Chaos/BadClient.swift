@@ -129,7 +129,9 @@ final class BadClient: ChaosClient {
 
     /// What is wrong with the dead letters.
     static func complaint(_ book: Book) -> String? {
-        if let odd = book.deadLetters.subtracting(book.bad).first { return "a dead letter that was a good line: \(odd)" }
+        if let odd = book.deadLetters.subtracting(book.bad).first {
+            return "a dead letter that was a good line: \(odd)"
+        }
         let missing = book.told.union(book.accepted).subtracting(book.deadLetters)
         guard let first = missing.min() else { return nil }
         return """

@@ -7,7 +7,7 @@ import TestSupport
 package struct ChaosSettings: Sendable {
     package var seed: UInt64 = 1
     package var nodes = 2
-    package var kinds: [FaultKind] = FaultKind.allCases
+    package var kinds: [FaultKind] = FaultKind.usual
     /// The run ends at the end of the round in which one of these is reached.
     package var duration: Duration = .seconds(60)
     /// Kills of the gateway and as many of nodes; overrides `duration`.

@@ -26,7 +26,9 @@ struct Verification: Sendable {
 
     private func table(_ node: InfluxNode, _ question: String, db: String) async throws -> SeriesTable {
         let reply = try await node.client.query(question, db: db)
-        guard reply.status == 200, reply.error == nil else { throw TestFailure("\(question) on \(node.name): \(reply)") }
+        guard reply.status == 200, reply.error == nil else {
+            throw TestFailure("\(question) on \(node.name): \(reply)")
+        }
         return try SeriesTable(reply)
     }
 
@@ -57,13 +59,18 @@ struct Verification: Sendable {
                     let value = table.value(tags: key.tags, time: key.time)
                     if let complaint = book[name].complaintAtRest(value) {
                         throw Violation(
-                            "at rest node \(node.name) holds of \(name) \(complaint)\nits history:\n\(book.history(of: name))")
+                            "at rest node \(node.name) holds of \(name) \(complaint)\nits history:\n\(book.history(of: name))"
+                        )
                     }
                     settled[name] = value
                 }
                 if let odd = keys.first { throw Violation("node \(node.name) holds a point that nobody sent: \(odd)") }
             }
-            for name in known { book.change([name], "at rest: \(settled[name].map(String.init) ?? "nothing")") { $0.settle(at: settled[name]) } }
+            for name in known {
+                book.change([name], "at rest: \(settled[name].map(String.init) ?? "nothing")") {
+                    $0.settle(at: settled[name])
+                }
+            }
         }
     }
 
@@ -89,7 +96,8 @@ struct Verification: Sendable {
             }
             if model.pending == nil, !model.isOpen, exists != model.isCreated {
                 throw Violation(
-                    "at rest \(model.database) \(exists ? "exists" : "does not exist") on node \(node.name)\n\(mutator.history)")
+                    "at rest \(model.database) \(exists ? "exists" : "does not exist") on node \(node.name)\n\(mutator.history)"
+                )
             }
         }
         mutator.settle(found, databaseExists: exists)
@@ -117,7 +125,9 @@ struct Verification: Sendable {
         }
         for database in (0..<RegisterWriter.databases).map({ "c\($0)" }) + [mutator.model.database] {
             let letters = try await world.gateway.deadLetters(db: database).deadLetters
-            if let letter = letters.first { throw Violation("a good line became a dead letter in \(database): \(letter)") }
+            if let letter = letters.first {
+                throw Violation("a good line became a dead letter in \(database): \(letter)")
+            }
         }
     }
 }

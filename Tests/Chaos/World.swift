@@ -16,6 +16,8 @@ package final class World: Sendable {
         package var logDisk = 96 << 20
         package var nodeDisk = 512 << 20
         package var isConfined = true
+        /// The gateway is configured as it comes; else with shorter times, so that more happens.
+        package var isDefault = false
 
         package init(folder: URL) {
             self.folder = folder
@@ -37,13 +39,15 @@ package final class World: Sendable {
         let kinds = Set(settings.kinds)
         let tool = Tool(logFolder: settings.folder)
         if settings.isConfined { try await VirtualCable.prepare(tool) }
+        var dice = Dice(seed: settings.seed, for: "world")
+        let index = dice.pick(["inmem", "tsi1"])
         var nodes: [InfluxNode] = []
         var links: [any NodeLink] = []
         var disks: [SmallDisk?] = []
         for number in 0..<settings.nodes {
             let name = NodeNames.all[number]
             var node = InfluxNode.Settings()
-            node.index = number % 2 == 0 ? "inmem" : "inmem"
+            node.index = index
             let disk = kinds.contains(.fillNode) ? try SmallDisk(bytes: settings.nodeDisk) : nil
             disks.append(disk)
             node.folder = try disk?.url ?? Self.folder(settings.folder, "node-\(name)")
@@ -65,7 +69,6 @@ package final class World: Sendable {
         nodeDisks = disks
         logDisk = kinds.contains(.fillLog) ? try SmallDisk(bytes: settings.logDisk) : nil
         clock = kinds.contains(.clock) ? try FakeClock(folder: settings.folder) : nil
-        var dice = Dice(seed: settings.seed, for: "gateway")
         var gateway = GatewayProcess.Settings(
             [
                 "sync_timeout": "1s", "sync_refill": "5s", "ack_timeout": "3s", "ping_interval": "300ms",
@@ -76,6 +79,7 @@ package final class World: Sendable {
             log: ["segment": "1MiB", "kept": "16MiB", "min_free": "0B"])
         gateway.folder = try Self.folder(settings.folder, "gateway")
         gateway.dataFolder = logDisk?.url.appendingPathComponent("data")
+        if settings.isDefault { (gateway.keys, gateway.limits, gateway.log) = ([:], [:], [:]) }
         self.gateway = try GatewayProcess(
             nodes: zip(nodes, links).map { ($0.name, $1.gatewayURL) }, gateway)
     }
@@ -114,7 +118,9 @@ package final class World: Sendable {
             // It may hang in front of nodes that do; then it has to be killed.
             do {
                 let status = try await gateway.stop(within: .seconds(25))
-                if status != .exited(0) { throw Violation("the gateway ended after SIGTERM with \(status)\n\(gateway.log)") }
+                if status != .exited(0) {
+                    throw Violation("the gateway ended after SIGTERM with \(status)\n\(gateway.log)")
+                }
             } catch let failure as TestFailure {
                 throw Violation("the gateway did not end after SIGTERM: \(failure)\n\(gateway.log)")
             }
@@ -167,7 +173,8 @@ struct FakeClock: Sendable {
     private let file: URL
 
     static let library = [
-        "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+        "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+        "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
     ].first { FileManager.default.fileExists(atPath: $0) }
 
     init(folder: URL) throws {
