@@ -6,7 +6,7 @@ SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
 FORMATTED := Package.swift Sources Tests
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint setup clean
+.PHONY: help run build test bench chaos fmt lint setup clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -22,14 +22,21 @@ test: setup ## builds and runs all tests, those against real InfluxDB included
 	$(SWIFT_BUILD) --build-tests
 	$(SWIFT_TEST) --filter 'ClusterTests|CommitLogTests' $(TESTFLAGS)
 	$(SWIFT_TEST) --filter OperationsTests $(TESTFLAGS)
-	$(SWIFT_TEST) --skip 'EndToEndTests|ClusterTests|CommitLogTests|OperationsTests' $(TESTFLAGS)
+	$(SWIFT_TEST) --skip 'EndToEndTests|ChaosTests|ClusterTests|CommitLogTests|OperationsTests' $(TESTFLAGS)
 	$(SWIFT_TEST) --filter EndToEndTests $(TESTFLAGS)
+	$(SWIFT_TEST) --filter ChaosTests $(TESTFLAGS)
 
 bench: ## measures writes through the gateway and straight to the sinks
 	scripts/setup bench
 	$(SWIFT_BUILD) --product sluice
 	$(SWIFT_BUILD) --product sluice-bench
 	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-bench run $(BENCHFLAGS)
+
+chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 200', '--soak 20', '--seed N', '--help'
+	scripts/setup
+	$(SWIFT_BUILD) --product sluice
+	$(SWIFT_BUILD) --product sluice-chaos
+	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-chaos $(CHAOSFLAGS)
 
 fmt: ## formats the code
 	swift format --in-place --recursive --parallel $(FORMATTED)

@@ -93,6 +93,14 @@ let full: [Target] = [
         ],
         swiftSettings: strict
     ),
+    .executableTarget(
+        name: "sluice-chaos",
+        dependencies: ["Chaos", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        swiftSettings: strict
+    ),
+    .target(
+        name: "Chaos", dependencies: ["TestSupport", httpClient, nioCore, nioPosix], path: "Tests/Chaos",
+        swiftSettings: strict),
     .target(
         name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
         swiftSettings: strict),
@@ -107,6 +115,7 @@ let full: [Target] = [
     tests(
         "OperationsTests",
         ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", httpClient]),
+    tests("ChaosTests", ["Chaos", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 

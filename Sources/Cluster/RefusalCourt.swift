@@ -17,11 +17,16 @@ package struct RefusedLines: Equatable, Sendable {
     package var words: Refusal
     /// The node did not know the database: if another does, the node has lost its schema.
     package var lacksDatabase: Bool
+    /// The node may have taken the record before, and refuse it now for what came after it: it has no say.
+    package var isVoid: Bool
 
-    package init(lines: [BatchDelivery.RefusedLine], words: Refusal, lacksDatabase: Bool = false) {
+    package init(
+        lines: [BatchDelivery.RefusedLine], words: Refusal, lacksDatabase: Bool = false, isVoid: Bool = false
+    ) {
         self.lines = lines
         self.words = words
         self.lacksDatabase = lacksDatabase
+        self.isVoid = isVoid
     }
 
     var numbers: Set<Int> { Set(lines.map(\.line)) }
@@ -54,11 +59,20 @@ package struct RefusalCourt: Sendable {
         var reports: [NodeIndex: RefusedLines]
         /// Nodes that took every line.
         var took = NodeSet()
+
+        func spoken(_ abstained: NodeSet?) -> NodeSet {
+            var spoken = took
+            for node in reports.keys { spoken.insert(node) }
+            for node in abstained ?? NodeSet() { spoken.insert(node) }
+            return spoken
+        }
     }
 
     private var cases: [Offset: Case] = [:]
     /// What was decided about records that some node may still come to: the lines that are final.
     private var verdicts: [Offset: [Range<UInt32>]] = [:]
+    /// Nodes that have no say about a record.
+    private var abstained: [Offset: NodeSet] = [:]
     /// Beyond this many, decisions on newer records are not remembered.
     private static let mostVerdicts = 1_000_000
     private var ackSet: NodeSet
@@ -78,18 +92,22 @@ package struct RefusalCourt: Sendable {
             // It comes late: what the set refused is refused, what else it refused others have taken.
             var rest = lines
             rest.lines.removeAll { line in known.contains { $0.contains(UInt32(line.line)) } }
-            let diverged = rest.lines.isEmpty ? [:] : [node: rest]
+            let diverged = rest.lines.isEmpty || rest.isVoid ? [:] : [node: rest]
             return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
         }
         let isNew = cases[offset] == nil
         var entry = cases[offset] ?? Case(since: now, reports: [:])
         entry.reports[node] = lines
         entry.took.remove(node)
-        for other in passed where other != node && entry.reports[other] == nil { entry.took.insert(other) }
+        if lines.isVoid { abstained[offset, default: NodeSet()].insert(node) }
+        for other in passed where other != node && entry.reports[other] == nil && !hasAbstained(other, offset) {
+            entry.took.insert(other)
+        }
         cases[offset] = entry
         var others = ackSet
         others.remove(node)
         for other in entry.took { others.remove(other) }
+        for other in abstained[offset] ?? NodeSet() { others.remove(other) }
         let asked: [Action] = isNew && !others.isEmpty ? [.ask(others, offset)] : []
         return asked + settle([offset])
     }
@@ -101,22 +119,24 @@ package struct RefusalCourt: Sendable {
 
     /// No node comes to records below it any more.
     package mutating func forgetVerdicts(below offset: Offset) {
+        if !abstained.isEmpty { abstained = abstained.filter { $0.key >= offset } }
         if !verdicts.isEmpty { verdicts = verdicts.filter { $0.key >= offset } }
     }
 
     /// The nodes for which others, in the ack set too, have waited for longer than this.
     package func overdue(now: Int64, after limit: Int64) -> NodeSet {
         var silent = NodeSet()
-        for entry in cases.values where now - entry.since > limit {
+        for (offset, entry) in cases where now - entry.since > limit {
             guard entry.reports.keys.contains(where: ackSet.contains) else { continue }
-            for node in ackSet where entry.reports[node] == nil && !entry.took.contains(node) { silent.insert(node) }
+            let spoken = entry.spoken(abstained[offset])
+            for node in ackSet where !spoken.contains(node) { silent.insert(node) }
         }
         return silent
     }
 
     /// A node took every line of a record.
     package mutating func took(_ node: NodeIndex, _ offset: Offset) -> [Action] {
-        guard let entry = cases[offset], entry.reports[node] == nil else { return [] }
+        guard let entry = cases[offset], entry.reports[node] == nil, !hasAbstained(node, offset) else { return [] }
         cases[offset]?.took.insert(node)
         return settle([offset])
     }
@@ -142,12 +162,13 @@ package struct RefusalCourt: Sendable {
         var actions: [Action] = []
         for offset in offsets {
             guard let entry = cases[offset], !entry.reports.isEmpty else { continue }
-            var spoken = entry.took
-            for node in entry.reports.keys { spoken.insert(node) }
-            guard ackSet.isSubset(of: spoken) else { continue }
+            guard ackSet.isSubset(of: entry.spoken(abstained[offset])) else { continue }
             cases[offset] = nil
             let decision = decide(entry)
-            knows(offset, refused: Self.ranges(decision.final?.lines ?? []))
+            // Where nobody has a say nothing is decided.
+            if !entry.took.isEmpty || entry.reports.values.contains(where: { !$0.isVoid }) {
+                knows(offset, refused: Self.ranges(decision.final?.lines ?? []))
+            }
             actions.append(.decided(offset, decision))
         }
         return actions
@@ -166,6 +187,10 @@ package struct RefusalCourt: Sendable {
         return ranges
     }
 
+    private func hasAbstained(_ node: NodeIndex, _ offset: Offset) -> Bool {
+        abstained[offset]?.contains(node) == true
+    }
+
     private func decide(_ entry: Case) -> Decision {
         let parties = entry.reports.keys.sorted()
         var common: Set<Int> = []
@@ -178,6 +203,7 @@ package struct RefusalCourt: Sendable {
         var decision = Decision(final: nil, parties: parties, diverged: [:])
         for node in parties {
             guard var report = entry.reports[node] else { continue }
+            if report.isVoid { continue }
             if decision.final == nil, !common.isEmpty {
                 var final = report
                 final.lines = report.lines.filter { common.contains($0.line) }

@@ -119,6 +119,9 @@ extension NodeReplicator {
 
     private func begin(_ next: NodeAttachment) {
         attachment = next
+        fedEnd = max(fedEnd, lanes.end)
+        attachment?.raiseReplayEnd(to: fedEnd)
+        replayedMutations = [:]
         lanes = NodeLanes(cursor: next.cursor, limits: settings.batch)
         finals = [:]
         watched = []

@@ -10,10 +10,7 @@ extension NodeReplicator {
         guard let flight = flights[id], let lines = flight.lines, let delivery = flight.delivery else { return }
         var refused: [Int: RefusedLines] = [:]
         for (item, entries) in lines.refusals(delivery.refusedLines) {
-            let offset = flight.batch.items[item].offset
             figures.refusedLines.add(entries.count)
-            // What is applied a second time may be refused for what came after it.
-            if let attachment, offset < attachment.replayEnd { continue }
             let words = flight.words ?? entries[0].refusal
             refused[item] = RefusedLines(
                 lines: entries,
@@ -26,6 +23,23 @@ extension NodeReplicator {
         // What the set has decided already stands in the log by now.
         flights[id]?.unreported = (refused, delegate.durableEnd)
         report(id)
+    }
+
+    /// Whether the node may have taken this record before, and refuse it now for what came after it. Types and databases
+    /// change by mutations alone: without one in between, a line that was taken once is taken again.
+    private func mayHaveTaken(_ offset: Offset, _ database: String) -> Bool {
+        guard let attachment, offset < attachment.replayEnd else { return false }
+        let last = max(replayedMutations[database] ?? .zero, replayedMutations[nil] ?? .zero)
+        return lanes.end < attachment.replayEnd || last > offset
+    }
+
+    func noteReplayed(_ item: NodeLanes.Item) {
+        guard let attachment, item.offset < attachment.replayEnd, case .mutation(let scope) = item.work else { return }
+        switch scope {
+        case .database(let name), .databaseAndSchema(let name): replayedMutations[name] = item.offset
+        case .schema: break
+        case .everything: replayedMutations[nil] = item.offset
+        }
     }
 
     /// The words of a joined batch as one of its clients would have got them.
@@ -53,6 +67,7 @@ extension NodeReplicator {
             }
             refusedHere.insert(item.offset)
             guard !report.lines.isEmpty else { continue }
+            report.isVoid = mayHaveTaken(item.offset, database)
             reports.append(
                 RefusalReport(offset: item.offset, database: database, key: key, payload: payload, refused: report))
         }

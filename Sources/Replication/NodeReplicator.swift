@@ -100,6 +100,10 @@ package final class NodeReplicator {
     private var isPumping = false
     private var pumpsAgain = false
 
+    /// Records below it were sent before the present attachment, perhaps: lanes run ahead of the cursor.
+    var fedEnd = Offset.zero
+    /// The last mutation that was fed of what may have been sent before, by database; under nil, of unknown reach.
+    var replayedMutations: [String?: Offset] = [:]
     /// Lines that the set has refused, by record.
     var finals: [Offset: [Range<UInt32>]] = [:]
     /// Records of which this node refused lines, the last ones.
@@ -183,7 +187,9 @@ package final class NodeReplicator {
             for record in chunk.records {
                 attachment?.noteFed(record.bytes, at: lanes.end)
                 switch record {
-                case .item(let item): lanes.enqueue(item)
+                case .item(let item):
+                    noteReplayed(item)
+                    lanes.enqueue(item)
                 case .refusal(let offset, let notice, let bytes):
                     skipped += bytes
                     lanes.skip(offset)

@@ -70,7 +70,7 @@ package struct NodeAttachment: Sendable {
     package var number: Int
     package var cursor: Offset
     package var process: ProcessIdentity?
-    /// Records below it were sent before, perhaps: what the node refuses of them means nothing.
+    /// Records below it were sent before, perhaps: what the node refuses of them may be due to what came after them.
     package private(set) var replayEnd: Offset
     private var replayBytes: Int
     private var fedBytes = 0
@@ -84,6 +84,10 @@ package struct NodeAttachment: Sendable {
         self.process = process
         self.replayEnd = replayEnd
         self.replayBytes = replayBytes
+    }
+
+    mutating func raiseReplayEnd(to offset: Offset) {
+        replayEnd = max(replayEnd, offset)
     }
 
     mutating func noteFed(_ bytes: Int, at offset: Offset) {

@@ -324,3 +324,42 @@ private struct CourtModel {
         }
     }
 }
+
+@Suite("Lines refused by a node that may have taken them before")
+struct VoidRefusalTests {
+    private func void(_ numbers: Int..., by node: Int) -> RefusedLines {
+        var refused = lines(numbers, by: node)
+        refused.isVoid = true
+        return refused
+    }
+
+    @Test("a node that may have taken a record before decides nothing by refusing it again, and goes on")
+    func alone() {
+        var court = RefusalCourt(ackSet: nodes())
+        #expect(court.reported(node(0), offset, void(1, by: 0), passed: nodes()) == [decided(parties: [0])])
+    }
+
+    @Test("it has not diverged from nodes that took the record")
+    func othersTook() {
+        var court = RefusalCourt(ackSet: nodes(1))
+        #expect(court.reported(node(0), offset, void(1, by: 0), passed: nodes(1)) == [decided(parties: [0])])
+    }
+
+    @Test("it does not count as one that took the record: what a later node refuses is final")
+    func laterNodeRefuses() {
+        var court = RefusalCourt(ackSet: nodes(0))
+        _ = court.reported(node(0), offset, void(1, by: 0), passed: nodes())
+        #expect(
+            court.reported(node(1), offset, lines(1, 2, by: 1), passed: nodes(0))
+                == [decided(final: lines(1, 2, by: 1), parties: [1])])
+    }
+
+    @Test("it is heard beside others, whose words count")
+    func together() {
+        var court = RefusalCourt(ackSet: nodes(0, 1))
+        #expect(court.reported(node(0), offset, void(1, by: 0), passed: nodes()) == [.ask(nodes(1), offset)])
+        #expect(
+            court.reported(node(1), offset, lines(1, by: 1), passed: nodes())
+                == [decided(final: lines(1, by: 1), parties: [0, 1])])
+    }
+}

@@ -99,6 +99,12 @@ package final class ChildProcess: Sendable {
         try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count
     }
 
+    /// The memory that the process holds now, in bytes; nil when it has ended.
+    package var residentBytes: Int? { statusField("VmRSS:").map { $0 * 1024 } }
+
+    /// Its threads; nil when it has ended.
+    package var threads: Int? { statusField("Threads:") }
+
     private func statusField(_ field: String) -> Int? {
         guard let text = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8) else { return nil }
         let line = text.split(separator: "\n").first { $0.hasPrefix(field) }

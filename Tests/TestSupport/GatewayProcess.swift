@@ -16,6 +16,8 @@ package final class GatewayProcess: Sendable {
         package var node = ""
         /// Where the log goes, when not beside the configuration: a folder that exists.
         package var dataFolder: URL?
+        /// Where configuration and output go, when they are to stay: a folder that exists.
+        package var folder: URL?
 
         package init(_ keys: [String: String] = [:], limits: [String: String] = [:], log: [String: String] = [:]) {
             self.keys = keys
@@ -36,7 +38,7 @@ package final class GatewayProcess: Sendable {
     package var configurationFile: URL { configuration }
 
     package init(nodes: [(name: String, url: String)], _ settings: Settings = Settings()) throws {
-        folder = try TemporaryFolder("sluice-gateway")
+        folder = try settings.folder.map(TemporaryFolder.init(existing:)) ?? TemporaryFolder("sluice-gateway")
         port = try FreePort.next()
         adminPort = try FreePort.next()
         client = InfluxClient(port: port)

@@ -71,8 +71,8 @@ package struct InfluxClient: Sendable {
     /// Sent with every request that brings none of its own: `Basic ...`.
     package var authorization: String?
 
-    package init(port: Int) {
-        base = "http://127.0.0.1:\(port)"
+    package init(port: Int, host: String = "127.0.0.1") {
+        base = "http://\(host):\(port)"
     }
 
     package func signedIn(_ username: String, _ password: String) -> InfluxClient {

@@ -7,7 +7,9 @@ import Synchronization
 package final class InfluxNode: Sendable {
     package let name: String
     package let port: Int
+    package let host: String
     package let client: InfluxClient
+    private let launcher: [String]
     private let folder: TemporaryFolder
     private let configuration: URL
     private let running = Mutex<ChildProcess?>(nil)
@@ -19,17 +21,25 @@ package final class InfluxNode: Sendable {
         package var authentication = false
         /// Further lines of the configuration, by section: `["data": "cache-max-memory-size = 500"]`.
         package var extra: [String: String] = [:]
+        /// Where the test reaches the node; one that is not on this host's loopback listens on all its addresses.
+        package var host = "127.0.0.1"
+        /// What the program is started through: `ip netns exec NAME`, say. It must not stay as a process of its own.
+        package var launcher: [String] = []
+        /// Where configuration, data and output go, when they are to stay: a folder that exists.
+        package var folder: URL?
 
         package init() {}
     }
 
-    package var url: String { "http://127.0.0.1:\(port)" }
+    package var url: String { "http://\(host):\(port)" }
 
     package init(_ name: String, _ settings: Settings = Settings()) throws {
         self.name = name
-        folder = try TemporaryFolder("sluice-node-\(name)")
+        host = settings.host
+        launcher = settings.launcher
+        folder = try settings.folder.map(TemporaryFolder.init(existing:)) ?? TemporaryFolder("sluice-node-\(name)")
         port = try FreePort.next()
-        client = InfluxClient(port: port)
+        client = InfluxClient(port: port, host: host)
         configuration = folder.url.appendingPathComponent("influxdb.conf")
         let data = folder.url.appendingPathComponent("data").path
         let sections: [(String, String)] = [
@@ -51,7 +61,7 @@ package final class InfluxNode: Sendable {
             (
                 "http",
                 """
-                bind-address = "127.0.0.1:\(port)"
+                bind-address = "\(host == "127.0.0.1" ? host : ""):\(port)"
                 log-enabled = false
                 auth-enabled = \(settings.authentication)
                 """
@@ -85,7 +95,7 @@ package final class InfluxNode: Sendable {
     package func launch() throws {
         let process = try ChildProcess(
             name: "influxd-\(name)",
-            arguments: [Self.executable, "run", "-config", configuration.path],
+            arguments: launcher + [Self.executable, "run", "-config", configuration.path],
             logFolder: folder.url
         )
         running.withLock { $0 = process }

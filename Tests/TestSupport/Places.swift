@@ -43,13 +43,21 @@ package func loopback(_ port: Int) -> sockaddr_in {
     return address
 }
 
-/// A folder that is removed with the last reference to it.
+/// A folder that is removed with the last reference to it, unless it is someone else's.
 package final class TemporaryFolder: Sendable {
     package let url: URL
+    private let isKept: Bool
+
+    /// A folder that exists, and stays.
+    package init(existing url: URL) {
+        self.url = url
+        isKept = true
+    }
 
     package init(_ purpose: String = "sluice-test") throws {
         let name = "\(purpose)-\(getpid())-\(UInt32.random(in: .min ... .max))"
         url = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+        isKept = false
         try FileManager.default.createDirectory(
             at: url,
             withIntermediateDirectories: true,
@@ -58,7 +66,7 @@ package final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        try? FileManager.default.removeItem(at: url)
+        if !isKept { try? FileManager.default.removeItem(at: url) }
     }
 
     package func folder(_ name: String) throws -> URL {

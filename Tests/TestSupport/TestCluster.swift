@@ -1,7 +1,6 @@
 // Real nodes and a real gateway before them, as nearly every end-to-end test needs them.
 
 import Foundation
-import Testing
 
 package struct TestCluster: Sendable {
     package let nodes: [InfluxNode]
