@@ -247,4 +247,27 @@ struct PayloadLinesTests {
         #expect(String(decoding: bytes[range], as: UTF8.self) == raw)
         #expect(String(decoding: MeasurementName.unescape(bytes[range]), as: UTF8.self) == name)
     }
+
+    @Test(
+        "the parts of a line are found as the scanner finds them",
+        arguments: [
+            (
+                "cpu,host=a,dc=b v=1.5,w=2i,x=t,y=\"a b\" 5", ["host", "dc"],
+                ["v float", "w integer", "x boolean", "y string"], 5
+            ),
+            ("m v=\"a\\\" b,c=\" -7", [], ["v string"], -7),
+            // A space behind a backslash behind the closing quote: InfluxDB's parser takes it for data.
+            ("m v=\"a\"\\ b 5", [], ["v string"], 5),
+            // Its storage takes a second value for a part of the first one, and the comma for part of a key.
+            ("m a=\"x\"=1,,b=t 5", [], ["a string", ",b boolean"], 5),
+            ("m\\,x,a\\=b=c f\\=g=1  12", ["a\\=b"], ["f\\=g float"], 12),
+        ] as [(String, [String], [String], Int64)])
+    func parts(_ line: String, _ tags: [String], _ fields: [String], _ time: Int64) {
+        let bytes = Array(line.utf8)
+        func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+        let parts = bytes.withUnsafeBytes { LineParts($0) }
+        #expect(parts.tags.map { text($0.key) } == tags)
+        #expect(parts.fields.map { "\(text($0.key)) \($0.type.rawValue)" } == fields)
+        #expect(parts.time == time)
+    }
 }
