@@ -24,7 +24,7 @@ package struct LineParts: Equatable, Sendable {
     /// In the precision of the write.
     package var time: Int64?
 
-    /// - Parameter line: A good line without leading blanks, as `PayloadLines` yields it.
+    /// - Parameter line: A good line, as `PayloadLines` yields it.
     package init(_ line: UnsafeRawBufferPointer) {
         measurement = MeasurementName.range(inLine: line)
         var i = measurement.upperBound
@@ -38,11 +38,12 @@ package struct LineParts: Equatable, Sendable {
             tags.append(Tag(key: key, value: value))
             i = value.upperBound
         }
+        let start = measurement.lowerBound
         guard let bytes = line.baseAddress?.assumingMemoryBound(to: UInt8.self),
-            let point = try? LineGrammar(bytes, count: line.count, precision: .nanoseconds).parse()
+            let point = try? LineGrammar(bytes + start, count: line.count - start, precision: .nanoseconds).parse()
         else { return }
-        readFields(of: line, in: point.fields)
-        i = point.fields.upperBound
+        i = start + point.fields.upperBound
+        readFields(of: line, in: start + point.fields.lowerBound..<i)
         while i < line.count, Byte.isBlank(line[i]) { i += 1 }
         var end = i
         while end < line.count, line[end] != Byte.space, line[end] != Byte.newline { end += 1 }
