@@ -104,7 +104,9 @@ private func checkLines(of payload: [UInt8], count: Int, _ scanner: LineScanner)
         let line = Array(payload[range])
         withExactMemory(line) { check(LineParts($0), of: $0) }
         let alone = Scanned(scanner, [line + [0x0A]])
-        demand(alone.payload == line + [0x0A] && alone.result.lines == 1, "alone it says something else: \(shown(line)) gives \(shown(alone.payload))")
+        demand(
+            alone.payload == line + [0x0A] && alone.result.lines == 1,
+            "alone it says something else: \(shown(line)) gives \(shown(alone.payload))")
         joined += line + [0x0A]
     }
     let all = Scanned(scanner, [joined])
