@@ -119,6 +119,17 @@ let full: [Target] = [
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 
+// SLUICE_FUZZ=1 adds the fuzz targets, for `scripts/fuzz`: programs whose main function is libFuzzer's.
+let fuzzing = Context.environment["SLUICE_FUZZ"] == "1"
+
+let fuzzers: [Target] = [
+    .target(name: "FuzzEngine", path: "Fuzzing/Engine", swiftSettings: strict),
+    .executableTarget(
+        name: "fuzz-core",
+        dependencies: ["FuzzEngine", "LineProtocol", "InfluxQL", "CPlatform", "CommitLog", "Cluster"],
+        path: "Fuzzing/Core", swiftSettings: strict),
+]
+
 let package = Package(
     name: "sluice",
     products: coreOnly ? [] : [.executable(name: "sluice", targets: ["sluice"])],
@@ -136,7 +147,7 @@ let package = Package(
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         ],
-    targets: coreOnly ? core : core + full,
+    targets: core + (coreOnly ? [] : full) + (fuzzing ? fuzzers : []),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )

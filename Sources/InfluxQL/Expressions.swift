@@ -92,7 +92,12 @@ extension StatementParser {
             }
             return try parseOperand()
         case .number, .integer, .durationValue, .leftParenthesis, .identifier, .boundParameter:
-            return try parseOperand()
+            let before = statement.nowCalls.count
+            let comparison = try parseOperand()
+            if statement.nowCalls.count > before, statement.nowCalls[before].range.lowerBound == next.start {
+                statement.nowCalls[before].hasSign = true
+            }
+            return comparison
         default:
             throw unexpected(next, expected: ["identifier", "number", "duration", "("])
         }

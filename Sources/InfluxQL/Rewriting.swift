@@ -16,7 +16,7 @@ extension Statement {
         let moment = "'\(Timestamp.rfc3339(nanoseconds))'"
         return replacing(
             nowCalls.map { call in
-                guard let interval = call.interval else { return (call.range, moment) }
+                guard let interval = call.interval else { return (call.range, call.hasSign ? "(\(moment))" : moment) }
                 guard interval > 0 else { return (call.range, "now()") }
                 // Go truncates times from the year 1 on.
                 let sinceYearOne = Int128(nanoseconds) + 62_135_596_800_000_000_000

@@ -63,6 +63,8 @@ struct NowCall: Equatable, Sendable {
     var range: Range<Int>
     /// In `GROUP BY time(interval, now())`: the interval in nanoseconds. There the call is an offset, not a moment.
     var interval: Int64?
+    /// `-now()`: a sign may stand before a call and a parenthesis, not before a string.
+    var hasSign = false
 }
 
 package struct Statement: Equatable, Sendable {

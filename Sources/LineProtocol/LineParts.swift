@@ -24,7 +24,7 @@ package struct LineParts: Equatable, Sendable {
     /// In the precision of the write.
     package var time: Int64?
 
-    /// - Parameter line: A good line without leading blanks, as `PayloadLines` yields it.
+    /// - Parameter line: A good line, as `PayloadLines` yields it.
     package init(_ line: UnsafeRawBufferPointer) {
         measurement = MeasurementName.range(inLine: line)
         var i = measurement.upperBound
@@ -38,8 +38,12 @@ package struct LineParts: Equatable, Sendable {
             tags.append(Tag(key: key, value: value))
             i = value.upperBound
         }
-        while i < line.count, Byte.isBlank(line[i]) { i += 1 }
-        i = readFields(of: line, from: i)
+        let start = measurement.lowerBound
+        guard let bytes = line.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            let point = try? LineGrammar(bytes + start, count: line.count - start, precision: .nanoseconds).parse()
+        else { return }
+        i = start + point.fields.upperBound
+        readFields(of: line, in: start + point.fields.lowerBound..<i)
         while i < line.count, Byte.isBlank(line[i]) { i += 1 }
         var end = i
         while end < line.count, line[end] != Byte.space, line[end] != Byte.newline { end += 1 }
@@ -55,31 +59,28 @@ package struct LineParts: Equatable, Sendable {
         return i
     }
 
-    /// By the rules of InfluxDB's storage, as `LineGrammar` has them. Returns where the fields end.
-    private mutating func readFields(of line: UnsafeRawBufferPointer, from start: Int) -> Int {
-        var i = start
-        while i < line.count {
-            let key = i..<Self.end(in: line, from: i) { $0 == Byte.equals }
-            let valueStart = min(key.upperBound + 1, line.count)
+    /// Where the fields end is for the grammar to say; which they are goes by the rules of InfluxDB's storage.
+    private mutating func readFields(of line: UnsafeRawBufferPointer, in fields: Range<Int>) {
+        var i = fields.lowerBound
+        while i < fields.upperBound {
+            let key = i..<min(Self.end(in: line, from: i) { $0 == Byte.equals }, fields.upperBound)
+            let valueStart = min(key.upperBound + 1, fields.upperBound)
             i = valueStart
             var isQuoted = false
-            value: while i < line.count {
+            value: while i < fields.upperBound {
                 switch line[i] {
                 case Byte.backslash
-                where i + 1 < line.count && (line[i + 1] == Byte.quote || line[i + 1] == Byte.backslash):
+                where i + 1 < fields.upperBound && (line[i + 1] == Byte.quote || line[i + 1] == Byte.backslash):
                     i += 1
                 case Byte.quote: isQuoted.toggle()
-                case Byte.comma where !isQuoted, Byte.space where !isQuoted: break value
+                case Byte.comma where !isQuoted: break value
                 default: break
                 }
                 i += 1
             }
-            i = min(i, line.count)
-            fields.append(Field(key: key, type: Self.type(of: line, valueStart..<i)))
-            guard i < line.count, line[i] == Byte.comma else { return i }
+            self.fields.append(Field(key: key, type: Self.type(of: line, valueStart..<i)))
             i += 1
         }
-        return i
     }
 
     private static func type(of line: UnsafeRawBufferPointer, _ value: Range<Int>) -> FieldType {

@@ -7,7 +7,8 @@
 #endif
 
 /// The points of a payload, line by line, by the same quoting rules as the scanner; comments and blank lines are
-/// skipped. Yields the range of each line in the payload, without leading blanks and without its newline.
+/// skipped. Yields the range of each line in the payload, without its newline, and without leading blanks but where it
+/// would be another line without them.
 package struct PayloadLines: Sequence, IteratorProtocol {
     private let payload: UnsafeRawBufferPointer
     private var position = 0
@@ -24,7 +25,10 @@ package struct PayloadLines: Sequence, IteratorProtocol {
             position = block.upperBound + 1
             var start = block.lowerBound
             while start < block.upperBound, Byte.isBlank(base[start]) { start += 1 }
-            if start < block.upperBound, base[start] != Byte.hash { return start..<block.upperBound }
+            guard start < block.upperBound, base[start] != Byte.hash else { continue }
+            // A blank in front can be what makes a newline in the measurement or a tag data.
+            if start > block.lowerBound, !LineSplitter.isSelfContained(base, start..<block.upperBound) { return block }
+            return start..<block.upperBound
         }
         return nil
     }
@@ -50,14 +54,16 @@ package struct PayloadLines: Sequence, IteratorProtocol {
 package enum MeasurementName {
     /// The measurement in a line, escapes and all, as a range of `line`.
     ///
-    /// - Parameter line: A good line without leading blanks, as `PayloadLines` yields it.
+    /// - Parameter line: A good line, as `PayloadLines` yields it.
     package static func range(inLine line: UnsafeRawBufferPointer) -> Range<Int> {
         var i = 0
+        while i < line.count, Byte.isBlank(line[i]) { i += 1 }
+        let start = i
         while i < line.count {
-            if i > 0, line[i] == Byte.comma || line[i] == Byte.space, line[i - 1] != Byte.backslash { break }
+            if i > start, line[i] == Byte.comma || line[i] == Byte.space, line[i - 1] != Byte.backslash { break }
             i += 1
         }
-        return 0..<i
+        return start..<i
     }
 
     /// The name as queries know it: a backslash before a comma, a space, an equals sign or a quote is dropped, all

@@ -20,6 +20,7 @@ private let literal = "'2026-11-20T23:24:30.123456789Z'"
             "DELETE FROM \"now()\" WHERE \"now\" = 'now()' /* now() */ AND a =~ /now()/ -- now()\n AND time < now()",
             "DELETE FROM \"now()\" WHERE \"now\" = 'now()' /* now() */ AND a =~ /now()/ -- now()\n AND time < @"
         ),
+        ("DELETE WHERE time < 0 - -now() AND time > + now()", "DELETE WHERE time < 0 - -(@) AND time > + (@)"),
         ("DELETE WHERE time < known() AND a = now", "DELETE WHERE time < known() AND a = now"),
         ("DELETE WHERE time < now(1)", "DELETE WHERE time < now(1)"),
         (
