@@ -50,7 +50,7 @@ package struct FeedChunk: Sendable {
 package enum FeedEvent: Sendable {
     case chunk(FeedChunk)
     /// The log does not hold (or cannot read) what comes next; the feed for this node ends.
-    case failed(reason: String)
+    case failed(reason: String, lostBefore: Offset?)
 }
 
 package final class LogFeed: Sendable {
@@ -169,7 +169,11 @@ package final class LogFeed: Sendable {
                     state.subscriptions[node]?.ended = isOver
                     return isOver
                 }
-                if isOver { subscription.deliver(.failed(reason: error.reason)) } else { usleep(100_000) }
+                if isOver {
+                    subscription.deliver(.failed(reason: error.reason, lostBefore: error.lostBefore))
+                } else {
+                    usleep(100_000)
+                }
             }
         }
         return !due.isEmpty

@@ -151,6 +151,46 @@ extension EndToEnd {
             }
         }
 
+        @Test("L20 when what no node has rots, the rest of it is kept, and an operator's word brings it to the nodes")
+        func rotOfTheLastCopy() async throws {
+            let small = GatewayProcess.Settings(log: ["segment": "64KiB", "kept": "0B", "min_free": "0B"])
+            try await TestCluster.run(small) { cluster in
+                for node in cluster.nodes { try await node.kill() }
+                for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
+                let filler = String(repeating: "x", count: 1000)
+                func write(_ numbers: Range<Int>) async throws {
+                    for number in numbers {
+                        let line = "rot text=\"this is point number \(number) of them \(filler)\" \(number)"
+                        try #require(try await cluster.client.write(line, db: "t").status == 204)
+                    }
+                }
+                try await write(0..<200)
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try flip("this is point number 50 of them", in: cluster.gateway.dataFolder)
+                try await cluster.gateway.start()
+                for node in cluster.nodes { try await node.start() }
+                try await eventually("both need a copy, and there is none") {
+                    try await cluster.gateway.status().nodes.allSatisfy { $0.sync == "needs-copy" }
+                }
+                // Segments enough to let go of those that nothing keeps.
+                try await write(200..<400)
+                await moment(.seconds(3)) { try await cluster.gateway.status().log.start > 0 }
+                for node in cluster.nodes {
+                    let said = try await GatewayProcess.run([
+                        "nodes", "trust", node.name, "--yes", "--admin", cluster.gateway.admin.base,
+                        "--data-dir", cluster.gateway.dataFolder.path,
+                    ])
+                    #expect(said.status == .exited(0), "\(said.output)\(said.errors)")
+                }
+                try await cluster.gateway.waitUntilDrained()
+                for node in cluster.nodes {
+                    let left = try await node.client.count("text", of: "rot", db: "t")
+                    #expect(left == 399, "\(node.name) holds \(left) of the 399 points that did not rot")
+                }
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
         // MARK: Steps
 
         /// One bit of the only place in the log that holds this text.
