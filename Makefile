@@ -41,7 +41,8 @@ chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 20
 fmt: ## formats the code
 	swift format --in-place --recursive --parallel $(FORMATTED)
 
-lint: ## checks format and style
+lint: ## checks format and style, and that every known failure and every guarantee has its test
+	scripts/failures-check
 	swift format lint --strict --recursive --parallel $(FORMATTED)
 
 setup: ## installs the Debian packages that are missing

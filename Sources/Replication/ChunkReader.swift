@@ -10,6 +10,8 @@ struct FeedFailure: Error {
     let reason: String
     /// The same may succeed a moment later.
     var isPassing = false
+    /// What lies before it is lost, if the log has rotted; nil: nothing is known to be.
+    var lostBefore: Offset?
 }
 
 struct ChunkReader {
@@ -46,7 +48,7 @@ struct ChunkReader {
             case .needs(let bytes):
                 scratch = Array(repeating: 0, count: bytes)
             case .lost(let damage):
-                throw FeedFailure(reason: "\(damage)")
+                throw FeedFailure(reason: "\(damage)", lostBefore: damage.lost.upperBound)
             case .atEnd:
                 throw FeedFailure(reason: "nothing is there, though the durable end lies beyond")
             }

@@ -212,10 +212,13 @@ extension ClusterControl {
         }
     }
 
-    package func needsCopy(_ node: NodeIndex, reason: String) { onControl { [self] in giveUp(node, reason: reason) } }
+    package func needsCopy(_ node: NodeIndex, reason: String, lostBefore: Offset?) {
+        onControl { [self] in giveUp(node, reason: reason, keeping: lostBefore) }
+    }
 
     /// The log will not bring the node up to date. That is durable before anything is deleted that it lacks.
-    func giveUp(_ node: NodeIndex, reason: String) {
+    /// - Parameter offset: what lies above it is kept all the same, until room is short: an operator may trust the node.
+    func giveUp(_ node: NodeIndex, reason: String, keeping offset: Offset? = nil) {
         let index = Int(node.value)
         logger.error(
             "a node needs a copy: the log cannot bring it up to date",
@@ -225,24 +228,38 @@ extension ClusterControl {
         state.value.nodes[index].isBeingGivenUp = true
         perform(state.value.sync.needsCopy(node, reason: reason))
         leaveAttachment(node)
-        makeDurable(node)
+        makeDurable(node, keeping: offset)
     }
 
-    /// Forgets the node's cursors once it is durable that it needs a copy, however long that takes.
-    private func makeDurable(_ node: NodeIndex) {
+    /// Whether another node makes the log keep what nobody may have yet.
+    private func isKept(forOthersThan node: NodeIndex) -> Bool {
+        state.value.nodes.indices.contains { index in
+            index != Int(node.value) && state.value.nodes[index].memory.needsCopy == nil
+                && commitLog.cursor(names[index]) != nil
+        }
+    }
+
+    /// Forgets the node's cursors once it is durable that it needs a copy, however long that takes. Not if it is the
+    /// last one: then the log keeps everything, because there may be no other copy of it (L20).
+    private func makeDurable(_ node: NodeIndex, keeping offset: Offset?) {
         let index = Int(node.value)
         remember(node) { [self] isDurable in
             guard state.value.nodes[index].memory.needsCopy != nil else { return }
             guard isDurable else {
-                control.scheduleTask(in: .seconds(1)) { [weak self] in self?.makeDurable(node) }
+                control.scheduleTask(in: .seconds(1)) { [weak self] in self?.makeDurable(node, keeping: offset) }
                 return
             }
             // Behind whatever the replicator has said of its progress.
             onReplicator(node) { [self] _ in
                 onControl { [self] in
                     guard state.value.nodes[index].memory.needsCopy != nil else { return }
-                    commitLog.removeCursor(name(node))
                     commitLog.removeCursor(Self.markerCursor + name(node))
+                    if let kept = offset ?? (isKept(forOthersThan: node) ? nil : commitLog.start) {
+                        state.value.nodes[index].isBeingGivenUp = false
+                        commitLog.setCursor(name(node), to: kept)
+                    } else {
+                        commitLog.removeCursor(name(node))
+                    }
                 }
             }
         }
@@ -402,14 +419,18 @@ extension ClusterControl {
                 throw TrustProblem(description: "\(name) has not answered since the gateway started; start it first")
             }
             let attachment = Attachment(situation(node, interviewed, isTrusted: true))
-            guard case .attach(let offset) = attachment.verdict else {
-                if case .rewind(let offset, let reason) = attachment.verdict {
+            // Not again over what has rotted.
+            let kept = own.memory.needsCopy == nil ? .zero : commitLog.cursor(name) ?? .zero
+            guard case .attach(let start) = attachment.verdict else {
+                if case .rewind(let start, let reason) = attachment.verdict {
+                    let offset = max(start, kept)
                     if !dryRun { trusted(node, at: offset, interviewed) }
                     return "\(reason); it is fed from record \(offset) on"
                 }
                 if case .hold(let reason) = attachment.verdict { throw TrustProblem(description: reason) }
                 throw TrustProblem(description: "\(name) cannot be trusted as it is")
             }
+            let offset = max(start, kept)
             if !dryRun { trusted(node, at: offset, interviewed) }
             let left = commitLog.durableEnd.rawValue - offset.rawValue
             return "\(name) is taken as it is and fed from record \(offset) on (\(left) records are waiting); what it "

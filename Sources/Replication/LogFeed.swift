@@ -50,7 +50,7 @@ package struct FeedChunk: Sendable {
 package enum FeedEvent: Sendable {
     case chunk(FeedChunk)
     /// The log does not hold (or cannot read) what comes next; the feed for this node ends.
-    case failed(reason: String)
+    case failed(reason: String, lostBefore: Offset?)
 }
 
 package final class LogFeed: Sendable {
@@ -187,7 +187,7 @@ package final class LogFeed: Sendable {
                     return isOver
                 }
                 if isOver {
-                    subscription.deliver(.failed(reason: error.reason))
+                    subscription.deliver(.failed(reason: error.reason, lostBefore: error.lostBefore))
                 } else if log.configuration.driving == .ownThreads {
                     usleep(100_000)
                 }

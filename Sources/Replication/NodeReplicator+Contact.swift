@@ -85,6 +85,7 @@ extension NodeReplicator {
         flights = [:]
         attachment = nil
         nextAttachment = nil
+        feedEnd = nil
         feed.unsubscribe(node)
     }
 

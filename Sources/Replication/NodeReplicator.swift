@@ -113,6 +113,8 @@ package final class NodeReplicator {
     var recent = RecentRefusals()
     var shardGroups = ShardGroups()
     var stubborn: [String: StubbornBatch] = [:]
+    /// Why the feed ended, while the node has not yet applied what came before.
+    var feedEnd: (reason: String, lostBefore: Offset?)?
 
     var backoff = Backoff()
     /// While set, nothing is sent before it fires.
@@ -180,8 +182,9 @@ package final class NodeReplicator {
     func fed(_ event: FeedEvent, generation: Int) {
         guard !isStopped, generation == self.generation else { return }
         switch event {
-        case .failed(let reason):
-            delegate.needsCopy(node, reason: "the log cannot be read at offset \(lanes.end): \(reason)")
+        case .failed(let reason, let lostBefore):
+            feedEnd = (reason, lostBefore)
+            tellFeedEnd()
         case .chunk(let chunk):
             var skipped = 0
             for record in chunk.records {
@@ -239,6 +242,15 @@ package final class NodeReplicator {
     func tellProgress() {
         guard let attachment else { return }
         delegate.progressed(node, cursor: lanes.cursor, attachment: attachment.number)
+        tellFeedEnd()
+    }
+
+    /// The log cannot be read further; once the node has applied all before that place, it needs a copy.
+    private func tellFeedEnd() {
+        guard let (reason, lostBefore) = feedEnd, lanes.isEmpty else { return }
+        feedEnd = nil
+        delegate.needsCopy(
+            node, reason: "the log cannot be read at offset \(lanes.end): \(reason)", lostBefore: lostBefore)
     }
 
     /// Nothing is known to be applied of the batch: the same records are next in their lane.

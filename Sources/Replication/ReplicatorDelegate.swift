@@ -15,7 +15,8 @@ package protocol ReplicatorDelegate: AnyObject, Sendable {
     func progressed(_ node: NodeIndex, cursor: Offset, attachment: Int)
     func deliveryFailed(_ node: NodeIndex, reason: String)
     func healthChanged(_ node: NodeIndex, isUp: Bool, missedPings: Int, version: String)
-    func needsCopy(_ node: NodeIndex, reason: String)
+    /// - Parameter lostBefore: what lies below it has rotted, what lies above can still be delivered; nil: not known.
+    func needsCopy(_ node: NodeIndex, reason: String, lostBefore: Offset?)
 
     /// It cannot be known what is under way in the node, or which process answers: it must not be read.
     func contactLost(_ node: NodeIndex, reason: String)

@@ -115,7 +115,96 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "L20 what rots in the log is never left out in silence: the node that lacks it needs a copy, the others serve"
+        )
+        func rot() async throws {
+            try await TestCluster.run { cluster in
+                try await cluster.b.kill()
+                try await cluster.gateway.waitUntilOutOfSync("b")
+                for number in 0..<100 {
+                    let line = "rot text=\"this is point number \(number) of them\" \(number)"
+                    try #require(try await cluster.client.write(line, db: "t").status == 204)
+                }
+                // What a node gets again after a restart begins at its marker, about a second behind.
+                let end = try await cluster.gateway.status().log.durableEnd
+                try await eventually("a's marker says that a has all of it") {
+                    let marker = try await cluster.a.client.firstRow("SELECT cursor FROM marker", db: "_sluice")
+                    return marker?.first.flatMap { UInt64($0) } == end
+                }
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try flip("this is point number 50 of them", in: cluster.gateway.dataFolder)
+                try await cluster.gateway.start()
+                try await cluster.b.start()
+                let b = try await eventually("b needs a copy") {
+                    let b = try await cluster.gateway.status().node("b")
+                    return b.sync == "needs-copy" ? b : nil
+                }
+                #expect(b.reason?.contains("lost") == true, "\(b)")
+                try await cluster.gateway.waitUntilInSync(["a"])
+                #expect(try await cluster.client.write("rot text=\"later\" 1000", db: "t").status == 204)
+                for _ in 0..<10 { #expect(try await cluster.client.count("text", of: "rot", db: "t") == 101) }
+                let metrics = try await cluster.gateway.metrics()
+                #expect(metrics["sluice_log_damaged_ranges_total"] == 1)
+                let dump = try await GatewayProcess.run(["log", "dump", "--data-dir", cluster.gateway.dataFolder.path])
+                #expect(dump.output.contains("DAMAGE"), "\(dump.output)\n\(cluster.gateway.log)")
+            }
+        }
+
+        @Test("L20 when what no node has rots, the rest of it is kept, and an operator's word brings it to the nodes")
+        func rotOfTheLastCopy() async throws {
+            let small = GatewayProcess.Settings(log: ["segment": "64KiB", "kept": "0B", "min_free": "0B"])
+            try await TestCluster.run(small) { cluster in
+                for node in cluster.nodes { try await node.kill() }
+                for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
+                let filler = String(repeating: "x", count: 1000)
+                func write(_ numbers: Range<Int>) async throws {
+                    for number in numbers {
+                        let line = "rot text=\"this is point number \(number) of them \(filler)\" \(number)"
+                        try #require(try await cluster.client.write(line, db: "t").status == 204)
+                    }
+                }
+                try await write(0..<200)
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try flip("this is point number 50 of them", in: cluster.gateway.dataFolder)
+                try await cluster.gateway.start()
+                for node in cluster.nodes { try await node.start() }
+                try await eventually("both need a copy, and there is none") {
+                    try await cluster.gateway.status().nodes.allSatisfy { $0.sync == "needs-copy" }
+                }
+                // Segments enough to let go of those that nothing keeps.
+                try await write(200..<400)
+                await moment(.seconds(3)) { try await cluster.gateway.status().log.start > 0 }
+                for node in cluster.nodes {
+                    let said = try await GatewayProcess.run([
+                        "nodes", "trust", node.name, "--yes", "--admin", cluster.gateway.admin.base,
+                        "--data-dir", cluster.gateway.dataFolder.path,
+                    ])
+                    #expect(said.status == .exited(0), "\(said.output)\(said.errors)")
+                }
+                try await cluster.gateway.waitUntilDrained()
+                for node in cluster.nodes {
+                    let left = try await node.client.count("text", of: "rot", db: "t")
+                    #expect(left == 399, "\(node.name) holds \(left) of the 399 points that did not rot")
+                }
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
         // MARK: Steps
+
+        /// One bit of the only place in the log that holds this text.
+        private func flip(_ text: String, in dataFolder: URL) throws {
+            let log = dataFolder.appendingPathComponent("log")
+            for name in try FileManager.default.contentsOfDirectory(atPath: log.path) where name.hasSuffix(".segment") {
+                let file = log.appendingPathComponent(name)
+                var bytes = try Data(contentsOf: file)
+                guard let place = bytes.range(of: Data(text.utf8)) else { continue }
+                bytes[place.lowerBound] ^= 1
+                return try bytes.write(to: file)
+            }
+            throw TestFailure("the log does not hold: \(text)")
+        }
 
         /// Lines in a write, of about 1 KB each.
         private static let lines = 150

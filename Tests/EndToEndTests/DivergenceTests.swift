@@ -53,6 +53,22 @@ extension EndToEnd {
             }
         }
 
+        @Test("D5 a schema change that fails on one node only is told to the client, with what each node said")
+        func changeOnOneNode() async throws {
+            try await TestCluster.run { cluster in
+                // Behind the gateway's back b has the policy already, another one.
+                try await cluster.b.client.execute("CREATE RETENTION POLICY r ON t DURATION 5h REPLICATION 1")
+                let reply = try await cluster.client.query(
+                    "CREATE RETENTION POLICY r ON t DURATION 2h REPLICATION 1; CREATE DATABASE later", method: .post)
+                let error = try #require(reply.error, "\(reply)")
+                #expect(error.contains("a: done") && error.contains("b: retention policy already exists"), "\(error)")
+                #expect(reply.text.contains("not executed"), "the error ends the request: \(reply)")
+                for node in cluster.nodes {
+                    #expect(try await !node.client.names("SHOW DATABASES").contains("later"), "\(node.name)")
+                }
+            }
+        }
+
         @Test("D5 a node that has lost a database that others have needs a copy; its data is not guessed")
         func lostSchema() async throws {
             try await TestCluster.run { cluster in

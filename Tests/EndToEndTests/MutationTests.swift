@@ -162,6 +162,42 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "D4 what is deleted is gone from every node when the answer comes, and from one that was down when it is back"
+        )
+        func deleted() async throws {
+            let points = ["m", "n1", "n2", "gone"].map { measurement in
+                (0..<40).map { "\(measurement),k=\(["x", "y", "z"][$0 % 3]) v=\($0) \($0)\n" }.joined()
+            }.joined()
+            // Points come back where some were deleted: a node that heard of both must have them in this order.
+            let steps: [Step] = [
+                .on("DELETE FROM m WHERE k = 'x'", db: "t"), .lines("m,k=x v=100 3", "t"),
+                .on("DELETE FROM m WHERE time < 10", db: "t"), .on("DELETE FROM /n.*/ WHERE time >= 20", db: "t"),
+                .lines("n1,k=y v=101 22", "t"), .on("DROP SERIES FROM n2 WHERE k = 'z'", db: "t"),
+                .on("DELETE WHERE k = 'y' AND time > 12", db: "t"), .on("DROP MEASUREMENT gone", db: "t"),
+                .lines("gone,k=x v=102 5", "t"),
+            ]
+            try await TestCluster.run { cluster in
+                let oracle = try await InfluxNode.started("oracle")
+                try await oracle.client.execute("CREATE DATABASE t")
+                for outage in [false, true] {
+                    try await Step.lines(points, "t").run(cluster.client)
+                    try await Step.lines(points, "t").run(oracle.client)
+                    if outage {
+                        try await cluster.b.kill()
+                        try await cluster.gateway.waitUntilOutOfSync("b")
+                    }
+                    for step in steps {
+                        try await step.run(cluster.client)
+                        try await step.run(oracle.client)
+                        try await requireSameData(outage ? [oracle, cluster.a] : [oracle] + cluster.nodes, db: "t")
+                    }
+                    try await cluster.heal()
+                    try await requireSameData([oracle] + cluster.nodes, db: "t")
+                }
+            }
+        }
+
         @Test("now() in a DELETE means the same moment on every node, also on one that hears of it later")
         func nowIsOneMoment() async throws {
             try await TestCluster.run { cluster in

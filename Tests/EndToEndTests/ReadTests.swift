@@ -142,6 +142,60 @@ extension EndToEnd {
             }
         }
 
+        @Test("S4 with a node down or behind, SHOW and queries over several measurements are answered whole")
+        func wholeWithOneNode() async throws {
+            try await TestCluster.run { cluster in
+                let oracle = try await InfluxNode.started("oracle")
+                try await oracle.client.execute("CREATE DATABASE t")
+                func write(_ name: String) async throws {
+                    // Measurements, tags, values of tags and fields that were not there before.
+                    let lines = (0..<60).map { "m\(name)\($0 % 6),t\(name)=\(name)\($0 % 4) f\(name)=\($0) \($0)\n" }
+                    for client in [cluster.client, oracle.client] {
+                        try await client.execute("CREATE DATABASE \(name)")
+                        try #require(try await client.write(lines.joined(), db: "t").status == 204)
+                    }
+                }
+                func requireWhole(_ when: String) async throws {
+                    for question in Self.wide {
+                        let mine = try await cluster.client.query(question, db: "t")
+                        try requireSameAnswer(
+                            mine, try await oracle.client.query(question, db: "t"), "\(when): \(question)")
+                    }
+                }
+                try await write("one")
+                try await cluster.b.kill()
+                try await write("two")
+                try await requireWhole("with b down")
+                // b comes back with a backlog; whoever answers meanwhile has all of it.
+                let late = (0..<20_000).map { "late,k=\($0 % 50) v=\($0) \($0)\n" }
+                for client in [cluster.client, oracle.client] {
+                    for part in 0..<4 {
+                        let lines = late[(part * 5000)..<((part + 1) * 5000)].joined()
+                        try #require(try await client.write(lines, db: "t").status == 204)
+                    }
+                }
+                try cluster.b.launch()
+                try await eventually("b is in-sync again", within: .seconds(60)) {
+                    do { try await requireWhole("while b catches up") } catch { throw Violation("\(error)") }
+                    return try await cluster.gateway.status().node("b").isInSync
+                }
+                try await cluster.a.kill()
+                try await requireWhole("with a down")
+                try await write("three")
+                try await requireWhole("with a down for a while")
+                try await cluster.heal()
+            }
+        }
+
+        /// What only a node that has everything can answer.
+        private static let wide = [
+            "SHOW DATABASES", "SHOW MEASUREMENTS", "SHOW MEASUREMENTS WITH MEASUREMENT =~ /m(one|two).*/",
+            "SHOW SERIES",
+            "SHOW TAG KEYS", "SHOW FIELD KEYS", "SHOW TAG VALUES WITH KEY =~ /t.*/", "SHOW MEASUREMENT CARDINALITY",
+            "SELECT * FROM mone0, mtwo0, mthree0", "SELECT count(*) FROM /.*/", "SELECT last(*) FROM /m(two|three).*/",
+            "SELECT sum(c) FROM (SELECT count(fone) AS c FROM /mone.*/ GROUP BY tone)",
+        ]
+
         @Test("S3 a dead node is not asked: queries stay fast while it is away")
         func deadNodeIsNotAsked() async throws {
             try await TestCluster.run(.init(["sync_refill": "5s"])) { cluster in

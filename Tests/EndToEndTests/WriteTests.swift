@@ -200,6 +200,30 @@ extension EndToEnd {
             }
         }
 
+        @Test("L14 a request over many measurements reaches every node but for the lines that this node refuses")
+        func manyMeasurements() async throws {
+            try await TestCluster.run { cluster in
+                try #require(try await cluster.client.write("c v=1.5 1", db: "t").status == 204)
+                // Behind the gateway's back b learns another type.
+                try #require(try await cluster.b.client.write("own v=\"text\" 1", db: "t").status == 204)
+                var lines = (0..<60).map { "m\($0) v=\($0) \($0)" }
+                lines[10] = "c v=\"a conflict on all nodes\" 2"
+                lines[30] = "no point at all"
+                lines[50] = "own v=1 2"
+                let reply = try await cluster.client.write(lines.joined(separator: "\n"), db: "t")
+                #expect(reply.status == 400 && reply.error?.contains("type conflict") == true, "\(reply)")
+                try await cluster.gateway.waitUntilDrained()
+                for node in cluster.nodes {
+                    for number in 0..<60 where ![10, 30, 50].contains(number) {
+                        #expect(try await node.client.count("v", of: "m\(number)", db: "t") == 1, "\(node.name)")
+                    }
+                    #expect(try await node.client.count("v", of: "c", db: "t") == 1)
+                }
+                #expect(try await cluster.a.client.firstRow("SELECT v FROM own", db: "t") == ["1"])
+                #expect(try await cluster.gateway.status().node("b").diverged == ["t.own"])
+            }
+        }
+
         @Test("A5 lines at which a node's handler panics, and names that break its answer's head, hold up nobody")
         func poison() async throws {
             try await TestCluster.run { cluster in

@@ -45,7 +45,7 @@ private final class Received: Sendable {
 
     func take(_ event: FeedEvent) -> Int {
         switch event {
-        case .failed(let reason):
+        case .failed(let reason, _):
             state.withLockedValue { $0.failure = reason }
             return 0
         case .chunk(let chunk):

@@ -328,7 +328,9 @@ package final class Run: @unchecked Sendable {
             }
             var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
             model.finish(&work, now: SimulatedClock.wall(scheduler.now))
-            if case .points = record, let answer = work.answer, answer.status != 204 {
+            if case .points(let database, let lines) = record, let answer = work.answer, answer.status != 204,
+                !isErasedLater(lines, of: database, after: number)
+            {
                 throw Violation(
                     "7 refusal",
                     "a server of its own refuses what no refusal in the log speaks of: record \(offset), \(answer.text)"
@@ -352,6 +354,23 @@ package final class Run: @unchecked Sendable {
         }
         for node in nodes where !node.server.unknown.isEmpty {
             throw Violation("simulation", "the model of a node does not know \(node.server.unknown[0])")
+        }
+    }
+
+    /// Whether what becomes of the lines at a node that gets them a second time is nobody's business: all of their
+    /// measurement, types included, is dropped later.
+    private func isErasedLater(_ texts: [String], of database: String, after number: Int) -> Bool {
+        let erasing = copy.records[(number + 1)...].compactMap { record -> LoadMutation? in
+            guard case .mutation(let statement, let database) = record else { return nil }
+            let mutation = LoadMutation(statement: statement, database: database)
+            switch mutation {
+            case .dropMeasurement, .dropDatabase: return mutation
+            default: return nil
+            }
+        }
+        return texts.allSatisfy { text in
+            guard let line = LoadLine(text: text, database: database) else { return false }
+            return erasing.contains { $0.covers(line.register) }
         }
     }
 
