@@ -129,11 +129,15 @@ struct ReplayCommand: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Cut the failure down first.")
     var shrink = true
 
+    @Option(parsing: .upToNextOption, help: "Only the faults with these numbers.")
+    var only: [Int] = []
+
     @Option(help: "Lines of the story, the last ones.")
     var lines = 200
 
     func run() throws {
         var options = size.options(seed)
+        if !only.isEmpty { options.without = Set(0..<options.faults).subtracting(only) }
         if shrink { options = Shrinking.smallest(options) { print($0) } }
         options.isTraced = true
         let outcome = Run(options).run()

@@ -175,15 +175,22 @@ package final class Run: @unchecked Sendable {
 
     /// Nothing reaches a node that is not durable.
     private func arrived(_ request: SimulatedRequest, at node: SimulatedNode) throws {
-        note("\(node.name) gets \(request.method) \(request.path) \(request.parameters.map { "\($0)=\($1)" })")
+        note("\(node.name) gets \(request.method) \(request.path) \(request.parameters.map { "\($0)=\($1)" }) \(Self.brief(request.body))")
         guard request.path == "/write", request.parameter("db") != "_sluice", !request.body.isEmpty else { return }
         for line in request.body.split(separator: UInt8(ascii: "\n")) {
             let digits = LoadLine.value(in: line)
             guard let value = digits, registers.isKnown(value) else {
                 throw Violation(
-                    "2 log", "\(node.name) gets \(String(decoding: line, as: UTF8.self)), which is not in the durable log")
+                    "2 log",
+                    "\(node.name) gets \(String(decoding: line, as: UTF8.self)), which is not in the durable log")
             }
         }
+    }
+
+    private static func brief(_ body: [UInt8]) -> String {
+        body.split(separator: UInt8(ascii: "\n")).map { line in
+            LoadLine.value(in: line).map(String.init) ?? String(decoding: line, as: UTF8.self)
+        }.joined(separator: " ")
     }
 
     // MARK: The gateway

@@ -68,10 +68,11 @@ package final class SimulatedEventLoop: EventLoop, @unchecked Sendable {
     }
 
     private func bury(_ body: @escaping () -> Void) {
-        assert({
-            buried.append(body)
-            return true
-        }())
+        assert(
+            {
+                buried.append(body)
+                return true
+            }())
     }
 
     package func stop() { isStopped = true }
