@@ -32,10 +32,11 @@ let core: [Target] = [
     library("Cluster", ["CommitLog"]),
     library("SimulatedDisk", ["CommitLog"]),
     library("SimulatedInfluxDB"),
-    tests("LineProtocolTests", ["LineProtocol"]),
+    .target(name: "TestThreads", path: "Tests/TestThreads", swiftSettings: strict),
+    tests("LineProtocolTests", ["LineProtocol", "TestThreads"]),
     tests("InfluxQLTests", ["InfluxQL"]),
-    tests("CommitLogTests", ["CommitLog", "SimulatedDisk"]),
-    tests("ClusterTests", ["Cluster"]),
+    tests("CommitLogTests", ["CommitLog", "SimulatedDisk", "TestThreads"]),
+    tests("ClusterTests", ["Cluster", "TestThreads"]),
 ]
 
 let full: [Target] = [
@@ -104,17 +105,25 @@ let full: [Target] = [
     .target(
         name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
         swiftSettings: strict),
-    tests("NodeClientTests", ["NodeClient", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+    tests("NodeClientTests", ["NodeClient", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",
-        ["Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", nioCore, nioPosix, nioLocks]),
+        [
+            "Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix,
+            nioLocks,
+        ]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests(
-        "GatewayTests", ["Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", nioCore, nioPosix, nioEmbedded]),
+        "GatewayTests",
+        [
+            "Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", "TestThreads", nioCore, nioPosix,
+            nioEmbedded,
+        ]),
     tests(
         "OperationsTests",
-        ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", httpClient]),
+        ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", "TestThreads", httpClient]),
+    tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]

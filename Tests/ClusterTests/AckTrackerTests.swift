@@ -1,5 +1,6 @@
 import Cluster
 import CommitLog
+import TestThreads
 import Testing
 
 private let a = NodeIndex(0)
@@ -25,7 +26,7 @@ extension AckTracker {
     }
 }
 
-@Suite("Who waits for what")
+@Suite("Who waits for what", .blocking)
 struct AckTrackerTests {
     @Test("S1 a write is acknowledged when every in-sync node has applied it, not before")
     func allInSync() {

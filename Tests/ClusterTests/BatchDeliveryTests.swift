@@ -2,6 +2,7 @@
 // names them well or badly, and stores whatever it likes of a request that it answers with 400.
 
 import Cluster
+import TestThreads
 import Testing
 
 /// A node as far as one batch is concerned.
@@ -114,7 +115,7 @@ private func check(
     #expect(node.values == values, comment, sourceLocation: sourceLocation)
 }
 
-@Suite("A batch on its way to one node")
+@Suite("A batch on its way to one node", .blocking)
 struct BatchDeliveryTests {
     @Test(
         "L7 L15 L22 S7 whatever a node refuses and names: the refused lines are found, the others are in, in order",

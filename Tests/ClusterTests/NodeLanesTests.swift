@@ -1,5 +1,6 @@
 import Cluster
 import CommitLog
+import TestThreads
 import Testing
 
 private typealias Lanes = NodeLanes
@@ -31,7 +32,7 @@ extension NodeLanes.Batch {
     fileprivate var offsets: [Int] { items.map(\.tag) }
 }
 
-@Suite("The order in which one node gets the records")
+@Suite("The order in which one node gets the records", .blocking)
 struct NodeLanesTests {
     @Test("records of one database and policy are joined, one request in flight per database")
     func joins() {

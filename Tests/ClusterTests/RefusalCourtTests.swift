@@ -3,6 +3,7 @@
 
 import Cluster
 import CommitLog
+import TestThreads
 import Testing
 
 private let offset = Offset(7)
@@ -25,7 +26,7 @@ private func decided(
     return .decided(offset, .init(final: final, parties: parties.map(node), diverged: diverged))
 }
 
-@Suite("What becomes of refused lines")
+@Suite("What becomes of refused lines", .blocking)
 struct RefusalCourtTests {
     @Test("lines that all in-sync nodes refuse are final, in the words of the first node in configuration order")
     func final() {

@@ -1,5 +1,6 @@
 import Cluster
 import CommitLog
+import TestThreads
 import Testing
 
 private let a = NodeIndex(0)
@@ -30,7 +31,7 @@ private func inSync(durableEnd: Int = 10) -> SyncSet {
     return sync
 }
 
-@Suite("How nodes come into the in-sync set and leave it")
+@Suite("How nodes come into the in-sync set and leave it", .blocking)
 struct SyncSetTests {
     @Test("S2 a node that answers pings is not read before it has the backlog")
     func healthIsNotSync() {

@@ -1,4 +1,5 @@
 import Cluster
+import TestThreads
 import Testing
 
 @Suite("What a node's answer means")
@@ -114,7 +115,7 @@ struct VerdictTests {
     }
 }
 
-@Suite("Finding the refused lines of a record")
+@Suite("Finding the refused lines of a record", .blocking)
 struct RefusalSearchTests {
     private let refusal = Refusal(status: 400, message: "no")
 

@@ -3,9 +3,10 @@
 import CommitLog
 import Foundation
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite struct CommitLogTests {
+@Suite(.blocking) struct CommitLogTests {
     let folder: TemporaryFolder
 
     init() throws {

@@ -5,6 +5,7 @@ import CommitLog
 import Foundation
 import SimulatedDisk
 import Synchronization
+import TestThreads
 import Testing
 
 /// What a checkpoint makes durable in one piece.
@@ -20,7 +21,7 @@ private struct LedgerState: Equatable {
     }
 }
 
-@Suite struct CrashTests {
+@Suite(.blocking) struct CrashTests {
     /// One log through several lives; each ends in a crash, a kill or an orderly close.
     static func live(seed: UInt64) -> [String] {
         var random = SplitMix(seed: seed)

@@ -4,9 +4,10 @@ import CommitLog
 import Foundation
 import SimulatedDisk
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite struct FaultTests {
+@Suite(.blocking) struct FaultTests {
     let disk = SimulatedFileSystem(seed: 3)
 
     @Test("L21 a failed sync is never tried again: the writer is poisoned, what is durable stays readable")

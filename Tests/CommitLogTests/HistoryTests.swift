@@ -4,9 +4,10 @@ import CommitLog
 import Foundation
 import SimulatedDisk
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite struct HistoryTests {
+@Suite(.blocking) struct HistoryTests {
     let disk = SimulatedFileSystem(seed: 21)
 
     private static func configuration(segments: UInt64, maximum: UInt64 = 1 << 20) -> CommitLog.Configuration {

@@ -4,6 +4,7 @@ import CommitLog
 import Foundation
 import SimulatedDisk
 import Synchronization
+import TestThreads
 import Testing
 
 /// How checkpoints that were asked for ended.
@@ -22,7 +23,7 @@ private final class Outcomes: Sendable {
     var all: [String] { list.withLock { $0 } }
 }
 
-@Suite struct NoteTests {
+@Suite(.blocking) struct NoteTests {
     let disk = SimulatedFileSystem(seed: 11)
 
     @Test func `a note is durable with the next checkpoint, is replaced and removed`() throws {

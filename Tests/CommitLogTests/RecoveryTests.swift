@@ -5,9 +5,10 @@ import CommitLog
 import Foundation
 import SimulatedDisk
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite struct RecoveryTests {
+@Suite(.blocking) struct RecoveryTests {
     let disk = SimulatedFileSystem(seed: 1)
 
     /// A log with the entries "record 0"... in groups of `perGroup`, killed without a checkpoint of its end.

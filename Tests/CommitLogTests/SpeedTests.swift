@@ -3,9 +3,10 @@
 import CommitLog
 import Foundation
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite(.serialized) struct SpeedTests {
+@Suite(.serialized, .blocking) struct SpeedTests {
     #if DEBUG
         static let logBytes = 128 << 20
     #else

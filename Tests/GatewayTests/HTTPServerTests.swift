@@ -1,9 +1,10 @@
 // The HTTP server as clients see it: framing, keep-alive, limits, rude clients, and the end.
 import Gateway
 import NIOCore
+import TestThreads
 import Testing
 
-@Suite("HTTP server", .serialized)
+@Suite("HTTP server", .serialized, .blocking)
 struct HTTPServerTests {
     // MARK: Requests and connections
 

@@ -1,6 +1,7 @@
 // What must hold for any bytes, in any pieces: the properties of the scanner, with generated input.
 
 import LineProtocol
+import TestThreads
 import Testing
 
 /// Random bytes from the characters that matter, mixed with good lines.
@@ -45,7 +46,7 @@ private struct Hostile {
     }
 }
 
-@Suite("Properties of the scanner")
+@Suite("Properties of the scanner", .blocking)
 struct ScannerPropertyTests {
     private static let seeds = Array(UInt64(1)...20)
 

@@ -5,9 +5,10 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NodeClient
+import TestThreads
 import Testing
 
-@Suite("Node pool", .serialized)
+@Suite("Node pool", .serialized, .blocking)
 struct NodePoolTests {
     // MARK: Good answers
 

@@ -4,9 +4,10 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NodeClient
+import TestThreads
 import Testing
 
-@Suite("Node pool against a real influxd", .serialized, .enabled(if: RealNode.isInstalled))
+@Suite("Node pool against a real influxd", .serialized, .blocking, .enabled(if: RealNode.isInstalled))
 struct RealNodeTests {
     @Test("statements and writes, hanging and dying")
     func life() throws {

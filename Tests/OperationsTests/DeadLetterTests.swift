@@ -2,9 +2,10 @@
 import Foundation
 import Logging
 import Operations
+import TestThreads
 import Testing
 
-@Suite("Dead letters")
+@Suite("Dead letters", .blocking)
 struct DeadLetterTests {
     private let folder: TemporaryFolder
     private let dataPlane = ScriptedDataPlane()

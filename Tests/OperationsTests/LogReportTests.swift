@@ -4,6 +4,7 @@ import Dispatch
 import Foundation
 import Operations
 import Synchronization
+import TestThreads
 import Testing
 
 /// Fills a data folder's log and closes it.
@@ -29,7 +30,7 @@ func fillLog(in dataDirectory: String, with bodies: [any RecordBody], lines: [St
     log.close()
 }
 
-@Suite("Looking into the log")
+@Suite("Looking into the log", .blocking)
 struct LogReportTests {
     private let folder: TemporaryFolder
     private let statement = MutationRecord(

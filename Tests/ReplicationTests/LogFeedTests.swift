@@ -3,6 +3,7 @@ import CommitLog
 import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
+import TestThreads
 import Testing
 
 import Replication
@@ -76,7 +77,7 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     return condition()
 }
 
-@Suite("The feed gives each node the log from its position on")
+@Suite("The feed gives each node the log from its position on", .blocking)
 struct LogFeedTests {
     @Test("every node gets every record once, in order, whenever it begins and however little room it has")
     func inOrder() async throws {
