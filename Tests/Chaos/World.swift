@@ -100,9 +100,16 @@ package final class World: Sendable {
     }
 
     /// Ends everything; for a run that is over.
-    func end() async {
+    /// - Parameter evidence: where a file system in memory is copied to, which goes with this process.
+    func end(evidence: URL? = nil) async {
         for node in nodes { try? await node.kill() }
         try? await gateway.kill()
+        guard let evidence else { return }
+        let disks = [("log-disk", logDisk)] + zip(nodes, nodeDisks).map { ("disk-\($0.name)", $1) }
+        for case (let name, let disk?) in disks {
+            try? disk.makeRoom()
+            try? FileManager.default.copyItem(at: disk.url, to: evidence.appendingPathComponent(name))
+        }
     }
 
     private var environment: [String: String] { clock?.environment ?? [:] }
