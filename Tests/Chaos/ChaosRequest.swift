@@ -82,7 +82,7 @@ package struct ChaosRequest: Sendable {
     /// Without the faults that this machine cannot make; nil if one of them was asked for.
     private func possible() -> ChaosSettings? {
         var obstacles: [FaultKind: String] = [:]
-        if FakeClock.library == nil { obstacles[.clock] = "there is no libfaketime: install libfaketime" }
+        if let obstacle = FakeClock.obstacle { obstacles[.clock] = obstacle }
         if !SmallDisk.isPossible {
             for kind in [FaultKind.fillLog, .fillNode] { obstacles[kind] = "a tmpfs cannot be mounted here" }
         }

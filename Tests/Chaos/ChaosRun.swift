@@ -82,7 +82,7 @@ package final class ChaosRun: Sendable {
             try gate.requireNoFailure()
             await world.end()
         } catch {
-            await world.end()
+            await world.end(evidence: settings.folder)
             try? timeline.all.write(
                 to: settings.folder.appendingPathComponent("timeline"), atomically: true, encoding: .utf8)
             throw TestFailure(

@@ -68,7 +68,7 @@ package final class World: Sendable {
         self.links = links
         nodeDisks = disks
         logDisk = kinds.contains(.fillLog) ? try SmallDisk(bytes: settings.logDisk) : nil
-        clock = kinds.contains(.clock) ? try FakeClock(folder: settings.folder) : nil
+        clock = kinds.contains(.clock) ? try await FakeClock(folder: settings.folder) : nil
         var gateway = GatewayProcess.Settings(
             [
                 "sync_timeout": "1s", "sync_refill": "5s", "ack_timeout": "3s", "ping_interval": "300ms",
@@ -100,9 +100,16 @@ package final class World: Sendable {
     }
 
     /// Ends everything; for a run that is over.
-    func end() async {
+    /// - Parameter evidence: where a file system in memory is copied to, which goes with this process.
+    func end(evidence: URL? = nil) async {
         for node in nodes { try? await node.kill() }
         try? await gateway.kill()
+        guard let evidence else { return }
+        let disks = [("log-disk", logDisk)] + zip(nodes, nodeDisks).map { ("disk-\($0.name)", $1) }
+        for case (let name, let disk?) in disks {
+            try? disk.makeRoom()
+            try? FileManager.default.copyItem(at: disk.url, to: evidence.appendingPathComponent(name))
+        }
     }
 
     private var environment: [String: String] { clock?.environment ?? [:] }
@@ -164,34 +171,5 @@ package final class World: Sendable {
                 throw Violation("node \(node.name) ended: \(status)\n\(node.process?.log(lastLines: 40) ?? "")")
             }
         }
-    }
-}
-
-/// The clock of the gateway alone, through Debian's libfaketime. The monotonic clock goes on as it is: a machine whose
-/// time is set does the same. (InfluxDB is written in Go and asks the kernel past any library, so nodes have no such clock.)
-struct FakeClock: Sendable {
-    private let file: URL
-
-    static let library = [
-        "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-        "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-    ].first { FileManager.default.fileExists(atPath: $0) }
-
-    init(folder: URL) throws {
-        guard Self.library != nil else { throw TestFailure("there is no libfaketime: install libfaketime") }
-        file = folder.appendingPathComponent("clock")
-        try jump(to: 0)
-    }
-
-    var environment: [String: String] {
-        [
-            "LD_PRELOAD": Self.library ?? "", "FAKETIME_TIMESTAMP_FILE": file.path, "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        ]
-    }
-
-    /// Ahead of the real time by so many seconds.
-    func jump(to seconds: Int) throws {
-        try Data("\(seconds < 0 ? "" : "+")\(seconds)\n".utf8).write(to: file, options: .atomic)
     }
 }
