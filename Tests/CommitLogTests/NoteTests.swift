@@ -2,12 +2,11 @@
 
 import CommitLog
 import Foundation
-import Synchronization
 import Testing
 
 /// How checkpoints that were asked for ended.
 private final class Outcomes: Sendable {
-    let list = Mutex<[String]>([])
+    let list = Guarded<[String]>([])
 
     func note(_ name: String) -> CheckpointRequests.Tell {
         { outcome in

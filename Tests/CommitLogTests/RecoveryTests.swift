@@ -3,7 +3,6 @@
 
 import CommitLog
 import Foundation
-import Synchronization
 import Testing
 
 @Suite struct RecoveryTests {
@@ -313,7 +312,7 @@ import Testing
 }
 
 private final class ReportedDamage: Sendable {
-    private let damage = Mutex<[LogDamage]>([])
+    private let damage = Guarded<[LogDamage]>([])
 
     func add(_ new: LogDamage) { damage.withLock { $0.append(new) } }
     var list: [LogDamage] { damage.withLock { $0 } }

@@ -80,10 +80,10 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    let disk: Mutex<Disk>
+    let disk: Guarded<Disk>
 
     init(seed: UInt64) {
-        disk = Mutex(Disk(random: SplitMix(seed: seed)))
+        disk = Guarded(Disk(random: SplitMix(seed: seed)))
     }
 
     // MARK: What tests do to it
