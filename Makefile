@@ -4,12 +4,12 @@ SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 # Built once, without testable imports: programs, tests and benchmark share one build. The end-to-end tests measure times,
 # so they run by themselves; and so do the simulations, which leave no processor to anybody else.
 SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
-FORMATTED := Package.swift Sources Tests
+FORMATTED := Package.swift Sources Tests Fuzzing
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench chaos fmt lint setup clean
+.PHONY: help run build test bench chaos fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 run: setup ## builds, then shows Sluice with two real InfluxDB servers on this machine
 	$(SWIFT_BUILD) --product sluice
@@ -37,6 +37,19 @@ chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 20
 	$(SWIFT_BUILD) --product sluice
 	$(SWIFT_BUILD) --product sluice-chaos
 	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-chaos $(CHAOSFLAGS)
+
+fuzz: setup ## fuzzes each target for FUZZTIME seconds (60), or those in TARGETS
+	scripts/fuzz run $(TARGETS)
+
+fuzz-check: ## runs the fuzz targets that build in seconds for 5 seconds each
+	scripts/fuzz check
+
+sanitize: ## runs the unit tests of the pure targets under the address and the thread sanitizer
+	scripts/sanitize core
+
+sanitize-all: setup ## the same, and then the unit tests of the targets that use SwiftNIO
+	scripts/sanitize core
+	scripts/sanitize all
 
 fmt: ## formats the code
 	swift format --in-place --recursive --parallel $(FORMATTED)

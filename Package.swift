@@ -139,9 +139,26 @@ let fuzzers: [Target] = [
         path: "Fuzzing/Core", swiftSettings: strict),
 ]
 
+let fuzzersOfAll: [Target] = [
+    // Of `Operations` alone: its other parts pull in four packages that would take minutes.
+    .target(
+        name: "FuzzConfiguration", dependencies: ["NodeClient", .product(name: "Yams", package: "Yams")],
+        path: "Sources/Operations/Configuration", swiftSettings: strict),
+    .executableTarget(
+        name: "fuzz-full",
+        dependencies: [
+            "FuzzEngine", "FuzzConfiguration", "InfluxQL", "Cluster", "CZlib", "ContentCoding", "NodeClient",
+            "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
+        ],
+        path: "Fuzzing/Full", swiftSettings: strict),
+]
+
+/// Beside which `FuzzConfiguration` cannot be: a file belongs to one target.
+let operations: Set = ["Operations", "OperationsTests", "sluice"]
+
 let package = Package(
     name: "sluice",
-    products: coreOnly ? [] : [.executable(name: "sluice", targets: ["sluice"])],
+    products: coreOnly || fuzzing ? [] : [.executable(name: "sluice", targets: ["sluice"])],
     dependencies: coreOnly
         ? []
         : [
@@ -156,7 +173,9 @@ let package = Package(
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         ],
-    targets: core + (coreOnly ? [] : full) + (fuzzing ? fuzzers : []),
+    targets: coreOnly
+        ? core + (fuzzing ? fuzzers : [])
+        : fuzzing ? core + full.filter { !operations.contains($0.name) } + fuzzers + fuzzersOfAll : core + full,
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )

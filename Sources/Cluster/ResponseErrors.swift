@@ -134,10 +134,13 @@ private struct JSONWalker {
             if (0xD800..<0xDC00).contains(first), position + 1 < bytes.count,
                 bytes[position] == UInt8(ascii: "\\"), bytes[position + 1] == UInt8(ascii: "u")
             {
+                let before = position
                 position += 2
                 guard let second = hexQuad() else { return nil }
                 if (0xDC00..<0xE000).contains(second) {
                     scalar = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
+                } else {
+                    position = before
                 }
             }
             return Array(String(Unicode.Scalar(scalar) ?? "\u{FFFD}").utf8)

@@ -8,11 +8,11 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: `state` is private and touched only between lock and unlock of `mutex`, so no two threads
 /// ever reach it at once; `mutex` itself is made for many threads and lives as long as this object.
-final class Guarded<State>: @unchecked Sendable {
+package final class Guarded<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var state: State
 
-    init(_ state: sending State) {
+    package init(_ state: sending State) {
         mutex = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
         self.state = state
@@ -23,7 +23,7 @@ final class Guarded<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withLock<Result, Failure: Error>(_ body: (inout State) throws(Failure) -> Result) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state)

@@ -153,7 +153,8 @@ package enum JSONText {
                     breakLine()
                 }
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                depth -= 1
+                // Of bytes that are no JSON there may be more ends than beginnings.
+                depth = max(0, depth - 1)
                 breakLine()
                 result.append(byte)
             case UInt8(ascii: ","):

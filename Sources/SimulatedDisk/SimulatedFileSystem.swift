@@ -3,7 +3,6 @@
 
 import CommitLog
 import Glibc
-import Synchronization
 
 /// A small, fast, seeded generator, so that every failure can be replayed.
 package struct SplitMix: RandomNumberGenerator {
@@ -82,10 +81,10 @@ package final class SimulatedFileSystem: FileSystem {
         }
     }
 
-    package let disk: Mutex<Disk>
+    package let disk: Guarded<Disk>
 
     package init(seed: UInt64) {
-        disk = Mutex(Disk(random: SplitMix(seed: seed)))
+        disk = Guarded(Disk(random: SplitMix(seed: seed)))
     }
 
     // MARK: What tests do to it

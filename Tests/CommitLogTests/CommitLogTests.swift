@@ -123,7 +123,7 @@ import Testing
     @Test func `completions come before the durable end moves, and that before readers are woken`() throws {
         let log = try CommitLog.open(.small(folder.log, segmentBytes: 64 << 10)).log
         defer { log.close() }
-        let events = Mutex<[String]>([])
+        let events = Guarded<[String]>([])
         let wrong = Atomic(0)
         let appender = log.makeAppender { [unowned log] completion in
             guard case .durable(let first, let count) = completion else { return }

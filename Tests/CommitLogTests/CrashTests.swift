@@ -4,7 +4,6 @@
 import CommitLog
 import Foundation
 import SimulatedDisk
-import Synchronization
 import TestThreads
 import Testing
 
@@ -65,7 +64,7 @@ private struct LedgerState: Equatable {
             let recovered = LedgerState(log)
             model.check(states.contains(recovered), "cursors and notes came back as \(recovered), never were so")
             states = [recovered]
-            let durable = Mutex(0)
+            let durable = Guarded(0)
             /// On success everything that was set before is durable.
             func askForCheckpoint() {
                 let newest = states.count - 1

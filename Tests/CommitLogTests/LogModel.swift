@@ -2,7 +2,6 @@
 
 import CommitLog
 import Foundation
-import Synchronization
 import Testing
 
 /// The content of a test record: which entry, which part of it, and filler that is computed from both.
@@ -94,7 +93,7 @@ final class TestAppender {
     var waiting: [TestContent] = []
 
     final class Completions: Sendable {
-        let list = Mutex<[(CommitLog.Completion, durableEnd: Offset)]>([])
+        let list = Guarded<[(CommitLog.Completion, durableEnd: Offset)]>([])
     }
 
     init(_ log: CommitLog) {

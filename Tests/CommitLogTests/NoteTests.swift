@@ -3,13 +3,12 @@
 import CommitLog
 import Foundation
 import SimulatedDisk
-import Synchronization
 import TestThreads
 import Testing
 
 /// How checkpoints that were asked for ended.
 private final class Outcomes: Sendable {
-    let list = Mutex<[String]>([])
+    let list = Guarded<[String]>([])
 
     func note(_ name: String) -> CheckpointRequests.Tell {
         { outcome in

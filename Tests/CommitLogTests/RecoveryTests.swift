@@ -4,7 +4,6 @@
 import CommitLog
 import Foundation
 import SimulatedDisk
-import Synchronization
 import TestThreads
 import Testing
 
@@ -315,7 +314,7 @@ import Testing
 }
 
 private final class ReportedDamage: Sendable {
-    private let damage = Mutex<[LogDamage]>([])
+    private let damage = Guarded<[LogDamage]>([])
 
     func add(_ new: LogDamage) { damage.withLock { $0.append(new) } }
     var list: [LogDamage] { damage.withLock { $0 } }

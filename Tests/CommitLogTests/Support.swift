@@ -3,7 +3,6 @@
 import CommitLog
 import Foundation
 import SimulatedDisk
-import Synchronization
 import Testing
 
 /// A folder on the real disk that is removed with this object.
@@ -75,7 +74,7 @@ func texts(_ pieces: [ReadPiece]) -> [String] {
 
 /// Collects completions of an appender.
 final class Collected: Sendable {
-    let completions = Mutex<[CommitLog.Completion]>([])
+    let completions = Guarded<[CommitLog.Completion]>([])
 
     var durable: Int {
         completions.withLock { list in

@@ -126,6 +126,16 @@ struct HiddenDatabaseTests {
         #expect(String(decoding: removed, as: UTF8.self) == after)
     }
 
+    @Test("what is no JSON stays, also where line breaks are wanted", arguments: ["}", "]]}", "[1}}", "\"", "{\"a"])
+    func noJSON(_ text: String) {
+        for isPretty in [true, false] {
+            let kept = HiddenRows.removed(
+                from: Array(text.utf8), contentType: "application/json", listings: [0: .rows], isPretty: isPretty)
+            let signs = kept.filter { $0 != 0x20 && $0 != 0x0A }
+            #expect(String(decoding: signs, as: UTF8.self) == text)
+        }
+    }
+
     @Test("MessagePack that is cut off or something else stays as it is")
     func broken() {
         for bytes: [UInt8] in [

@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 
 /// Confined to its event loop.
-final class ServerLoop {
+package final class ServerLoop {
     let eventLoop: any EventLoop
     let limits: ServerLimits
     let figures: ServerFigures
@@ -21,7 +21,7 @@ final class ServerLoop {
     private var sweeping: RepeatedTask?
     private var emptied: [EventLoopPromise<Void>] = []
 
-    init(
+    package init(
         eventLoop: any EventLoop, limits: ServerLimits, figures: ServerFigures, version: String, router: any Router
     ) {
         self.eventLoop = eventLoop
@@ -34,7 +34,7 @@ final class ServerLoop {
 
     // MARK: Connections
 
-    func addConnection(to channel: any Channel) throws {
+    package func addConnection(to channel: any Channel) throws {
         let open = figures.connectionsOpen.add(1, ordering: .relaxed).newValue
         figures.connectionsTotal.add(1, ordering: .relaxed)
         guard open <= limits.maximumConnections + limits.maximumRejectedConnections else {
@@ -130,7 +130,7 @@ final class ServerLoop {
         return promise.futureResult
     }
 
-    var connectionCount: Int { connections.count }
+    package var connectionCount: Int { connections.count }
 
     func cutAll() {
         for connection in Array(connections.values) {

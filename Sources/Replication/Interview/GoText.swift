@@ -1,8 +1,8 @@
 // Times and durations as InfluxDB (that is, Go) writes them in SHOW DIAGNOSTICS and SHOW RETENTION POLICIES.
 
-enum GoText {
+package enum GoText {
     /// Nanoseconds since 1970 of a time in UTC such as `2026-11-21T02:38:04.812424504Z`; nil for anything else.
-    static func time(_ text: String) -> Int64? {
+    package static func time(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes.last == UInt8(ascii: "Z"), bytes[4] == UInt8(ascii: "-"),
             bytes[7] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
@@ -25,7 +25,7 @@ enum GoText {
     }
 
     /// Nanoseconds of a duration such as `168h0m0s`, `1.5s`, `100ms` or `0s`; nil for anything else.
-    static func duration(_ text: String) -> Int64? {
+    package static func duration(_ text: String) -> Int64? {
         if text == "0" { return 0 }
         var rest = Substring(text)
         var sum = 0.0

@@ -41,7 +41,11 @@ extension NodeInterview {
         var facts = NodeFacts()
         facts.process = ProcessIdentity(diagnostics: diagnostics)
         facts.version = version
-        facts.clockOffset = now.map { $0 - (wall + roundTrip / 2) }
+        facts.clockOffset = now.flatMap { now in
+            // A clock may show any year.
+            let (offset, overflow) = now.subtractingReportingOverflow(wall + roundTrip / 2)
+            return overflow ? nil : offset
+        }
         facts.roundTrip = roundTrip
         facts.walFsyncDelay = shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration)
         facts.runsContinuousQueries = shown("config-cqs", "enabled")?.bool

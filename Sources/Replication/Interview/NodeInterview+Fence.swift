@@ -82,20 +82,20 @@ extension NodeInterview {
 }
 
 /// The counters of writes at one moment.
-struct WriteCounters: Equatable, Sendable {
+package struct WriteCounters: Equatable, Sendable {
     struct Shard: Equatable, Sendable {
         var begun: Int64
         var ended: Int64
         var unfinished: Int64 { max(0, begun - ended) }
     }
 
-    var process: ProcessIdentity
+    package var process: ProcessIdentity
     /// By path of the shard, which names database, policy and number.
     var shards: [String: Shard] = [:]
     var activeWrites = 0
 
     /// From `/debug/vars`.
-    init(variables: JSONValue, database: String?) throws(InterviewFailure) {
+    package init(variables: JSONValue, database: String?) throws(InterviewFailure) {
         guard let started = variables["system"]?["started"]?.string else {
             throw InterviewFailure(.unusable, reason: "no start time in /debug/vars")
         }
@@ -126,37 +126,47 @@ struct WriteCounters: Equatable, Sendable {
             guard let active = value("writeReqActive") else {
                 throw InterviewFailure(.unusable, reason: "no writeReqActive among its figures")
             }
-            activeWrites += Int(clamping: active)
+            activeWrites = activeWrites.addingClamped(Int(clamping: active))
         case "shard":
             guard let owner = tag("database"), database == nil ? owner != monitoringDatabase : owner == database
             else { return }
             guard let begun = value("writeReq"), let ok = value("writeReqOk"), let failed = value("writeReqErr"),
-                let path = tag("path") ?? tag("id")
+                let path = tag("path") ?? tag("id"), begun >= 0, ok >= 0, failed >= 0
             else { throw InterviewFailure(.unusable, reason: "no counters of writes in a shard's figures") }
-            shards[path] = Shard(begun: begun, ended: ok &+ failed)
+            shards[path] = Shard(begun: begun, ended: ok.addingClamped(failed))
         default: return
         }
     }
 }
 
 /// What the counters of one run of the server will never take back.
-struct ForgottenWrites {
+package struct ForgottenWrites {
     private var process: ProcessIdentity?
     private var shards: [String: Int64] = [:]
 
-    mutating func belong(to process: ProcessIdentity) {
+    package init() {}
+
+    package mutating func belong(to process: ProcessIdentity) {
         if self.process != process { shards = [:] }
         self.process = process
     }
 
-    mutating func remember(_ counters: WriteCounters) {
+    package mutating func remember(_ counters: WriteCounters) {
         for (path, shard) in counters.shards where shard.unfinished > 0 { shards[path] = shard.unfinished }
     }
 
     /// Writes under way, what was forgotten taken off.
-    func unfinished(in counters: WriteCounters) -> Int {
+    package func unfinished(in counters: WriteCounters) -> Int {
         counters.shards.reduce(0) { sum, entry in
-            sum + Int(clamping: max(0, entry.value.unfinished - (shards[entry.key] ?? 0)))
+            sum.addingClamped(Int(clamping: max(0, entry.value.unfinished - (shards[entry.key] ?? 0))))
         }
+    }
+}
+
+extension FixedWidthInteger {
+    /// The sum, or the largest or smallest number there is: what a node counts may be anything.
+    fileprivate func addingClamped(_ other: Self) -> Self {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
     }
 }

@@ -1,0 +1,14 @@
+// The fuzz targets that need the package's dependencies: SwiftNIO, zlib, Yams.
+
+import FuzzEngine
+
+private let targets = [http, parameters, gzip, json, nodeAnswers, configuration]
+
+@_cdecl("LLVMFuzzerInitialize")
+func initialize(
+    _ count: UnsafeMutablePointer<Int32>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>
+) -> Int32 {
+    FuzzTarget.choose(among: targets, count, arguments)
+    return 0
+}
