@@ -30,6 +30,7 @@ let core: [Target] = [
     library("InfluxQL"),
     library("CommitLog", ["CPlatform"]),
     library("Cluster", ["CommitLog"]),
+    library("SimulatedInfluxDB"),
     tests("LineProtocolTests", ["LineProtocol"]),
     tests("InfluxQLTests", ["InfluxQL"]),
     tests("CommitLogTests", ["CommitLog"]),
@@ -93,6 +94,7 @@ let full: [Target] = [
     tests(
         "OperationsTests",
         ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", httpClient]),
+    tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]
 
