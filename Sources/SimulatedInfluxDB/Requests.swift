@@ -26,6 +26,12 @@ package struct InfluxAnswer: Sendable {
     package var headers: [(String, String)]
     package var body: [UInt8]
 
+    package init(status: Int, headers: [(String, String)] = [], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
     package var text: String { String(decoding: body, as: UTF8.self) }
 }
 
