@@ -61,6 +61,7 @@ package struct InfluxServer: Sendable {
         generation += 1
         process = Process(generation: generation, started: now)
         for id in disk.shards.keys { disk.shards[id]?.cacheBytes = 0 }
+        if !settings.hasTSI { disk.forgetEmptySeries() }
     }
 
     /// The process ends at once. What was under way is over, what was stored stays: it is in the system's memory.
@@ -201,6 +202,9 @@ struct Process: Sendable {
     /// In the order of their beginning.
     var queries: [RunningQuery] = []
     var lastQuery = 0
+    /// Series that the one index of `inmem` still lists after their retention policy was dropped, until it is built anew
+    /// (reference: http 7): by database, measurement and key.
+    var leftovers: [Text: [Text: [Text: [Tag]]]] = [:]
 
     init(generation: Int, started: Int64) {
         self.generation = generation

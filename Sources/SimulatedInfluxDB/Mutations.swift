@@ -36,8 +36,17 @@ extension InfluxServer {
     mutating func change(_ shard: Int, _ statement: Statement, now: Int64) {
         switch statement {
         case .delete(let deletion), .dropSeries(let deletion): delete(deletion, from: shard, now: now)
-        case .dropMeasurement(let name): disk.shards[shard]?.measurements[name] = nil
+        case .dropMeasurement(let name):
+            disk.shards[shard]?.measurements[name] = nil
+            process?.leftovers[disk.shards[shard]?.database ?? ""]?[name] = nil
         case .dropDatabase, .dropPolicy:
+            if case .dropPolicy = statement, !settings.hasTSI, let dropped = disk.shards[shard] {
+                for (name, measurement) in dropped.measurements {
+                    for (key, series) in measurement.series {
+                        process?.leftovers[dropped.database, default: [:]][name, default: [:]][key] = series.tags
+                    }
+                }
+            }
             disk.shards[shard] = nil
             process?.shards[shard] = nil
             unsynced[shard] = nil
@@ -61,6 +70,12 @@ extension InfluxServer {
                 }
             }
         }
+        for (name, leftovers) in process?.leftovers[shard.database] ?? [:]
+        where deletion.measurements.isEmpty || deletion.measurements.contains(name) {
+            for (key, tags) in leftovers where deletion.condition?.holds(for: Series(tags: tags)) != false {
+                process?.leftovers[shard.database]?[name]?[key] = nil
+            }
+        }
     }
 
     // MARK: Schema
@@ -73,6 +88,7 @@ extension InfluxServer {
         case .createDatabase(let name, let options): try createDatabase(name, options)
         case .dropDatabase(let name):
             disk.databases.removeAll { $0.name == name }
+            process?.leftovers[name] = nil
             for index in disk.users.indices { disk.users[index].privileges[name] = nil }
         case .createPolicy(let name, let database, let options): try createPolicy(name, database, options)
         case .alterPolicy(let name, let database, let options): try alterPolicy(name, database, options)

@@ -39,7 +39,9 @@ extension InfluxServer {
     func isIndexed(_ measurement: Text, in shard: Int) -> Bool {
         guard let here = disk.shards[shard]?.measurements[measurement] else { return false }
         if here.isIndexed || settings.hasTSI { return here.isIndexed }
-        return disk.shards(of: disk.shards[shard]?.database ?? "").contains {
+        let database = disk.shards[shard]?.database ?? ""
+        if process?.leftovers[database]?[measurement]?.isEmpty == false { return true }
+        return disk.shards(of: database).contains {
             disk.shards[$0]?.measurements[measurement]?.isIndexed == true
         }
     }
@@ -62,7 +64,16 @@ extension InfluxServer {
             for (field, type) in measurement.types {
                 reading.types[field] = min(reading.types[field] ?? type, type)
             }
-            for series in measurement.series.values { reading.tagKeys.formUnion(series.tags.map(\.key)) }
+            if settings.hasTSI { reading.tagKeys.formUnion(measurement.tagKeys) }
+        }
+        // The one index of `inmem` knows the tags of all shards of the database.
+        if !settings.hasTSI, !reading.shards.isEmpty {
+            for shard in disk.shards(of: disk.databases[database].name) {
+                reading.tagKeys.formUnion(
+                    disk.shards[shard]?.measurements[select.source.measurement]?.tagKeys ?? [])
+            }
+            let leftovers = process?.leftovers[disk.databases[database].name]?[select.source.measurement] ?? [:]
+            for tags in leftovers.values { reading.tagKeys.formUnion(tags.map(\.key)) }
         }
         if let field = select.condition?.tagKeys.first(where: { reading.types[$0] != nil }) {
             unknown.append("a condition on the field \(field)")

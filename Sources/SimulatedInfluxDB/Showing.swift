@@ -11,7 +11,7 @@ extension InfluxServer {
         case .showMeasurements(let name, let limit, let offset):
             let database = name.isEmpty ? task.database : name
             if database.isEmpty { throw StatementFailure(message: "database name required") }
-            let names = measurements(of: disk.shards(of: database)).map(\.name).dropFirst(offset)
+            let names = measurements(ofAllOf: database).map(\.name).dropFirst(offset)
             let rows = names.prefix(limit.flatMap { $0 > 0 ? $0 : nil } ?? .max).map { [Cell.text($0)] }
             return rows.isEmpty ? StatementResult() : one("measurements", ["name"], rows)
         case .showFieldKeys(let source): return try fieldKeys(source, task)
@@ -117,9 +117,17 @@ extension InfluxServer {
 
     // MARK: The index
 
+    private func measurements(ofAllOf database: Text) -> [(name: Text, series: [Text: [Tag]])] {
+        let shards = disk.shards(of: database)
+        // Without a shard nobody asks the index.
+        return measurements(of: shards, and: shards.isEmpty ? [:] : process?.leftovers[database] ?? [:])
+    }
+
     /// Measurements that some of the shards list, with the series in these shards, sorted.
-    private func measurements(of shards: [Int]) -> [(name: Text, series: [Text: [Tag]])] {
-        var found: [Text: [Text: [Tag]]] = [:]
+    private func measurements(
+        of shards: [Int], and leftovers: [Text: [Text: [Tag]]] = [:]
+    ) -> [(name: Text, series: [Text: [Tag]])] {
+        var found = leftovers.filter { !$0.value.isEmpty }
         for shard in shards {
             for (name, measurement) in disk.shards[shard]?.measurements ?? [:] where measurement.isIndexed {
                 for (key, series) in measurement.series { found[name, default: [:]][key] = series.tags }
@@ -157,7 +165,7 @@ extension InfluxServer {
         _ source: ShowSource, _ task: QueryTask
     ) throws(StatementFailure) -> [(name: Text, series: [Text: [Tag]])] {
         let database = try database(source, task)
-        return measurements(of: disk.shards(of: disk.databases[database].name)).filter {
+        return measurements(ofAllOf: disk.databases[database].name).filter {
             source.measurements.isEmpty || source.measurements.contains($0.name)
         }
     }
@@ -190,11 +198,12 @@ extension InfluxServer {
     private func series(_ source: ShowSource, _ task: QueryTask) throws(StatementFailure) -> StatementResult {
         let (database, policy) = try resolved(source.database, source.policy, task)
         // The one index of `inmem` knows no policies.
-        let shards =
+        let listed =
             settings.hasTSI
-            ? disk.databases[database].policies[policy].groups.map(\.shard)
-            : disk.shards(of: disk.databases[database].name)
-        let keys = measurements(of: shards)
+            ? measurements(of: disk.databases[database].policies[policy].groups.map(\.shard))
+            : measurements(ofAllOf: disk.databases[database].name)
+        let keys =
+            listed
             .filter { source.measurements.isEmpty || source.measurements.contains($0.name) }
             .flatMap { $0.series.keys }.sorted()
         if keys.isEmpty { return StatementResult(shape: .rows) }

@@ -173,6 +173,17 @@ indirect enum Condition: Sendable {
         }
     }
 
+    /// As the server prints it; parentheses are gone.
+    var words: String {
+        switch self {
+        case .both(let left, let right): "\(left.words) AND \(right.words)"
+        case .either(let left, let right): "\(left.words) OR \(right.words)"
+        case .time(let comparison, .absolute(let time)): "time \(comparison.rawValue) \(time)"
+        case .time(let comparison, .now(let offset)): "time \(comparison.rawValue) now() + \(offset)"
+        case .tag(let key, let isEqual, let value): "\(key.identifier) \(isEqual ? "=" : "!=") '\(value)'"
+        }
+    }
+
     var tagKeys: [Text] {
         switch self {
         case .both(let left, let right), .either(let left, let right): left.tagKeys + right.tagKeys
@@ -201,9 +212,10 @@ extension Statement {
         case .dropPolicy(let name, let database):
             return "DROP RETENTION POLICY \(name.identifier) ON \(database.identifier)"
         case .dropMeasurement(let name): return "DROP MEASUREMENT " + name.identifier
-        case .dropSeries(let deletion) where deletion.condition == nil:
-            return "DROP SERIES FROM " + deletion.measurements.map(\.identifier).joined(separator: ", ")
-        case .dropSeries: return "DROP SERIES"
+        case .dropSeries(let deletion):
+            let list = deletion.measurements.map(\.identifier).joined(separator: ", ")
+            return "DROP SERIES" + (list.isEmpty ? "" : " FROM " + list)
+                + (deletion.condition.map { " WHERE " + $0.words } ?? "")
         case .createUser(let name, _, let isAdmin):
             return "CREATE USER \(name.identifier) WITH PASSWORD [REDACTED]" + (isAdmin ? " WITH ALL PRIVILEGES" : "")
         case .dropUser(let name): return "DROP USER " + name.identifier

@@ -12,6 +12,17 @@ package struct InfluxDisk: Sendable {
     /// A server that was never started.
     package init() {}
 
+    /// `inmem` builds its index from points.
+    mutating func forgetEmptySeries() {
+        for (id, shard) in shards {
+            for (name, measurement) in shard.measurements {
+                for (key, series) in measurement.series where !series.hasPoints {
+                    shards[id]?.measurements[name]?.series[key] = nil
+                }
+            }
+        }
+    }
+
     func database(_ name: Text) -> Int? { databases.firstIndex { $0.name == name } }
 
     func policy(_ name: Text, of database: Text) -> Policy? {
@@ -88,6 +99,7 @@ struct Measurement: Sendable {
     var series: [Text: Series] = [:]
 
     var isIndexed: Bool { !series.isEmpty }
+    var tagKeys: Set<Text> { series.values.reduce(into: []) { $0.formUnion($1.tags.map(\.key)) } }
 }
 
 struct Series: Sendable {

@@ -71,11 +71,11 @@ struct Pair {
         let shards = work.steps.count
         model.finish(&work, now: now)
         guard let answer = work.answer else { throw TestFailure("no answer to \(request.description)") }
-        if !Self.areAlike(answer, real) {
+        if !Self.areAlike(answer, real, to: request) {
             var isAlike = false
             for first in 1..<max(1, shards) {
                 var other = before
-                isAlike = isAlike || Self.areAlike(other.answer(request, first: first, now: now), real)
+                isAlike = isAlike || Self.areAlike(other.answer(request, first: first, now: now), real, to: request)
             }
             guard isAlike else {
                 throw TestFailure(
@@ -122,16 +122,37 @@ struct Pair {
 
     // MARK: Likeness
 
-    static func areAlike(_ model: InfluxAnswer, _ real: Reply) -> Bool {
+    static func areAlike(_ model: InfluxAnswer, _ real: Reply, to request: InfluxRequest) -> Bool {
         guard model.status == real.status else { return false }
         for name in ["X-Influxdb-Error", "X-Influxdb-Version", "Content-Type"] {
             if model.headers.first(where: { $0.0 == name })?.1 != real.header(name) { return false }
         }
-        return model.body == real.body || normalised(model.body) == normalised(real.body)
+        if model.body == real.body || normalised(model.body) == normalised(real.body) { return true }
+        // The index `inmem` lists more than there is, as long as the process runs: what it lists of series without points
+        // was not found out to the end.
+        let question = request.parameter("q")
+        if ["SHOW SERIES", "SHOW MEASUREMENTS", "SHOW TAG", "SHOW FIELD"].contains(where: question.hasPrefix) {
+            return listed(model.body).isSubset(of: listed(real.body))
+        }
+        return question.hasPrefix("SELECT")
+            && normalised(model.body, withoutEmpty: true) == normalised(real.body, withoutEmpty: true)
     }
 
-    /// Line by line, rows with one time sorted.
-    private static func normalised(_ body: [UInt8]) -> [NSObject] {
+    /// Each row with the name of its series.
+    private static func listed(_ body: [UInt8]) -> Set<String> {
+        let json = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
+        var rows: Set<String> = []
+        for result in json?["results"] as? [[String: Any]] ?? [] {
+            if let error = result["error"] { rows.insert("\(error)") }
+            for series in result["series"] as? [[String: Any]] ?? [] {
+                for row in series["values"] as? [[Any]] ?? [] { rows.insert("\(series["name"] ?? "") \(row)") }
+            }
+        }
+        return rows
+    }
+
+    /// Line by line, rows with one time sorted; if asked for, without tags and columns that have no value.
+    private static func normalised(_ body: [UInt8], withoutEmpty: Bool = false) -> [NSObject] {
         body.split(separator: 10).map { line in
             guard var json = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
                 let results = json["results"] as? [[String: Any]]
@@ -139,20 +160,30 @@ struct Pair {
             json["results"] = results.map { result in
                 var result = result
                 let series = result["series"] as? [[String: Any]]
-                result["series"] = series?.map { series in
-                    var series = series
-                    let rows = series["values"] as? [[Any]] ?? []
-                    guard (series["columns"] as? [String])?.first == "time" else { return series }
-                    series["values"] = rows.enumerated().sorted { left, right in
-                        let (mine, theirs) = ("\(left.element[0])", "\(right.element[0])")
-                        return mine == theirs ? "\(left.element)" < "\(right.element)" : left.offset < right.offset
-                    }.map(\.element)
-                    return series
-                }
+                result["series"] = series?.map { normalised($0, withoutEmpty: withoutEmpty) }
                 return result
             }
             return json as NSDictionary
         }
+    }
+
+    private static func normalised(_ series: [String: Any], withoutEmpty: Bool) -> [String: Any] {
+        guard var columns = series["columns"] as? [String], columns.first == "time",
+            var rows = series["values"] as? [[Any]]
+        else { return series }
+        var series = series
+        if withoutEmpty {
+            series["tags"] = (series["tags"] as? [String: String])?.filter { !$0.value.isEmpty }
+            let full = columns.indices.filter { column in rows.contains { !($0[column] is NSNull) } }
+            columns = full.map { columns[$0] }
+            rows = rows.map { row in full.map { row[$0] } }
+        }
+        series["columns"] = columns
+        series["values"] = rows.enumerated().sorted { left, right in
+            let (mine, theirs) = ("\(left.element[0])", "\(right.element[0])")
+            return mine == theirs ? "\(left.element)" < "\(right.element)" : left.offset < right.offset
+        }.map(\.element)
+        return series
     }
 }
 

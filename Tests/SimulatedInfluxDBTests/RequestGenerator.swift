@@ -74,7 +74,7 @@ struct RequestGenerator {
     private static let tagValues = ["a", "b", "x\\ y", "1", "\"q\"", "日本", "s\\,t"]
     private static let fields = ["f", "i", "s", "b", "x", "y\\ z", "c\\,d"]
     private static let bad = [
-        "cpu", "cpu f=", "cpu,host= f=1", "cpu f=1 x", "cpu f=1i2 1", "cpu,=a f=1", "cpu f=\"a", "cpu f=tru 1",
+        "cpu", "cpu f=", "cpu,host= f=1", "cpu f=1 x", "cpu f=1i2 1", "cpu,=a f=1", "cpu f=tru 1",
         "cpu f=9223372036854775808i", "cpu f=1 9223372036854775807", ",f=1", "cpu,host=a,host=b f=1", "cpu f=1e999",
         "cpu,time=a f=1 1", "cpu time=1 1",
     ]
@@ -172,10 +172,10 @@ struct RequestGenerator {
         case 8:
             text =
                 "SELECT count(*) FROM \(source()) WHERE time >= \(time()) AND time < \(time())"
-                + " GROUP BY time(\(pick(["1h", "5m", "7s"]))) fill(none)"
+                + " GROUP BY time(\(pick(["1h", "6h", "1w"]))) fill(none)"
         case 9:
             text = pick([
-                "SHOW MEASUREMENTS", "SHOW MEASUREMENTS LIMIT 1", "SHOW TAG KEYS", "SHOW TAG VALUES WITH KEY = host",
+                "SHOW MEASUREMENTS", "SHOW TAG KEYS", "SHOW TAG VALUES WITH KEY = host",
             ])
         case 10:
             text = pick(["SHOW FIELD KEYS", "SHOW SERIES", "SHOW FIELD KEYS FROM \"long\"./.*/", "SHOW SHARD GROUPS"])
@@ -189,7 +189,9 @@ struct RequestGenerator {
         var parameters: [(String, String)] = []
         if chance(50) { parameters.append(("epoch", pick(["ns", "u", "ms", "s", "m", "h", "odd"]))) }
         if chance(10) { parameters.append(("rp", pick(["long", "autogen", "nix"]))) }
-        if chance(15) { parameters += [("chunked", "true"), ("chunk_size", pick(["1", "3", "x"]))] }
+        if chance(15), text.contains("GROUP BY *") || !text.hasPrefix("SELECT *") {
+            parameters += [("chunked", "true"), ("chunk_size", pick(["1", "3", "x"]))]
+        }
         return .query(text, db: chance(95) ? database() : "", parameters, method: chance(30) ? "GET" : "POST")
     }
 
