@@ -21,8 +21,8 @@ struct ShardWrite: Sendable {
     var number = 0
     var points: [Point]
     var phase = Phase.check
-    /// InfluxDB 1.6 tries once more after any error but a partial write, with the points as the first try left them. In a
-    /// new shard the first error is that there is no such shard.
+    /// InfluxDB 1.6 tries once more after any error but a partial write, with the points as the first try left them.
+    /// In a new shard the first error is that there is no such shard.
     var isSecondTry: Bool
     /// How many of `points` are to be stored.
     var accepted = 0

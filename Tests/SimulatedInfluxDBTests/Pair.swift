@@ -128,8 +128,8 @@ struct Pair {
             if model.headers.first(where: { $0.0 == name })?.1 != real.header(name) { return false }
         }
         if model.body == real.body || normalised(model.body) == normalised(real.body) { return true }
-        // The index `inmem` lists more than there is, as long as the process runs: what it lists of series without points
-        // was not found out to the end.
+        // The index `inmem` lists more than there is, as long as the process runs; which series without points it
+        // keeps was not found out to the end.
         let question = request.parameter("q")
         if ["SHOW SERIES", "SHOW MEASUREMENTS", "SHOW TAG", "SHOW FIELD"].contains(where: question.hasPrefix) {
             return listed(model.body).isSubset(of: listed(real.body))

@@ -146,7 +146,11 @@ struct RequestGenerator {
     private mutating func instant() -> String {
         let time = time()
         return chance(70)
-            ? "\(time)" : pick(["'2001-09-09T01:46:40Z'", "'2001-09-09 01:50:00.5'", "1000000000s", "now() - 2h"])
+            ? "\(time)"
+            : pick([
+                "'2001-09-09T01:46:40Z'", "'2001-09-09 01:50:00.5'", "1000000000s", "now() - 2h",
+                "'2001-09-09T01:46:40Z' - 1h",
+            ])
     }
 
     private mutating func condition() -> String {
