@@ -12,9 +12,14 @@ struct DifferentialTests {
     private static let seeds: [UInt64] = isLong ? Array(1...20) : [20_261_121]
 
     @Test(
-        "the model answers 300 random requests as a real influxd does, and holds the same data then", arguments: seeds)
-    func sameAnswers(seed: UInt64) async throws {
-        var pair = try await Pair("model")
+        "the model answers 300 random requests as a real influxd does, and holds the same data then", arguments: seeds,
+        ["inmem", "tsi1"])
+    func sameAnswers(seed: UInt64, index: String) async throws {
+        var settings = InfluxNode.Settings()
+        settings.index = index
+        var modelSettings = InfluxServer.Settings()
+        modelSettings.hasTSI = index == "tsi1"
+        var pair = try await Pair("model", settings, modelSettings)
         var generator = RequestGenerator(seed: seed, now: wallClock())
         for request in RequestGenerator.beginning { try await pair.compare(request) }
         for number in 0..<300 {
