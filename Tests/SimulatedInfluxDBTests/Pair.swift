@@ -128,7 +128,7 @@ struct Pair {
             if model.headers.first(where: { $0.0 == name })?.1 != real.header(name) { return false }
         }
         if model.body == real.body || normalised(model.body) == normalised(real.body) { return true }
-        // The index `inmem` lists more than there is, as long as the process runs; which series without points it
+        // An index lists more than there is, as long as the process runs; which series without points it
         // keeps was not found out to the end.
         let question = request.parameter("q")
         if ["SHOW SERIES", "SHOW MEASUREMENTS", "SHOW TAG", "SHOW FIELD"].contains(where: question.hasPrefix) {
@@ -173,7 +173,8 @@ struct Pair {
         else { return series }
         var series = series
         if withoutEmpty {
-            series["tags"] = (series["tags"] as? [String: String])?.filter { !$0.value.isEmpty }
+            let tags = (series["tags"] as? [String: String] ?? [:]).filter { !$0.value.isEmpty }
+            series["tags"] = tags.isEmpty ? nil : tags
             let full = columns.indices.filter { column in rows.contains { !($0[column] is NSNull) } }
             columns = full.map { columns[$0] }
             rows = rows.map { row in full.map { row[$0] } }
