@@ -117,7 +117,7 @@ extension InfluxServer {
         let underWay = process?.shards.values.reduce(0) { $0 + $1.writing } ?? 0
         var text = "goroutine profile: total \(15 + active + underWay)\n"
         text +=
-            "1 @ 0x43f216\n#\t0xaf8d95\tgithub.com/influxdata/influxdb/tsdb/engine/tsm1.(*Engine).compactCache+0x135\n\n"
+            "1 @ 0x43f216\n#\t0xaf8d95\tgithub.com/influxdata/influxdb/tsdb/engine/tsm1.(*Engine).compactCache\n\n"
         func stack(_ count: Int, _ functions: [String]) {
             guard count > 0 else { return }
             text += "\(count) @ 0x43f216 0x44f0bc\n"

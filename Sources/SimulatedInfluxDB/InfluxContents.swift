@@ -141,7 +141,7 @@ extension InfluxContents {
             for policy in database.policies {
                 let place = "\(database.name).\(policy.name)"
                 lines.append(
-                    "policy \(place): \(policy.duration), shards of \(policy.shardDuration), \(policy.replicas) replicas"
+                    "policy \(place): \(policy.duration), shards \(policy.shardDuration), replicas \(policy.replicas)"
                 )
                 for types in policy.types {
                     let fields = types.fields.map { "\($0.field) \($0.type)" }.joined(separator: ", ")

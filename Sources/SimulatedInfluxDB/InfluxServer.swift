@@ -202,8 +202,8 @@ struct Process: Sendable {
     /// In the order of their beginning.
     var queries: [RunningQuery] = []
     var lastQuery = 0
-    /// Series that the one index of `inmem` still lists after their retention policy was dropped, until it is built anew
-    /// (reference: http 7): by database, measurement and key.
+    /// Series that the one index of `inmem` still lists after their retention policy was dropped, until it is built
+    /// anew (reference: http 7): by database, measurement and key.
     var leftovers: [Text: [Text: [Text: [Tag]]]] = [:]
 
     init(generation: Int, started: Int64) {

@@ -118,7 +118,9 @@ extension InfluxServer {
     // MARK: The index
 
     private func measurements(ofAllOf database: Text) -> [(name: Text, series: [Text: [Tag]])] {
-        measurements(of: disk.shards(of: database), and: process?.leftovers[database] ?? [:])
+        let shards = disk.shards(of: database)
+        // Without a shard nobody asks the index.
+        return measurements(of: shards, and: shards.isEmpty ? [:] : process?.leftovers[database] ?? [:])
     }
 
     /// Measurements that some of the shards list, with the series in these shards, sorted.

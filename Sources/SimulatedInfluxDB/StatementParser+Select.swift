@@ -123,13 +123,23 @@ extension StatementParser {
         return .tag(name, isEqual: symbol == "=", try string())
     }
 
+    /// A moment, and durations added to it or taken off.
     private mutating func instant() throws(ParseFailure) -> Condition.Instant {
+        var instant = try moment()
+        while token == .symbol("+") || token == .symbol("-") {
+            let isLess = token == .symbol("-")
+            try advance()
+            let length = try duration()
+            instant = instant.moved(by: isLess ? -length : length)
+        }
+        return instant
+    }
+
+    private mutating func moment() throws(ParseFailure) -> Condition.Instant {
         if isNext("NOW") {
             try advance()
             try expect(symbol: "(")
             try expect(symbol: ")")
-            if try take(symbol: "-") { return .now(plus: -(try duration())) }
-            if try take(symbol: "+") { return .now(plus: try duration()) }
             return .now(plus: 0)
         }
         let isNegative = try take(symbol: "-")

@@ -116,6 +116,13 @@ indirect enum Condition: Sendable {
     enum Instant: Sendable {
         case absolute(Int64)
         case now(plus: Int64)
+
+        func moved(by duration: Int64) -> Instant {
+            switch self {
+            case .absolute(let time): .absolute(time &+ duration)
+            case .now(let offset): .now(plus: offset &+ duration)
+            }
+        }
     }
 
     var hasTime: Bool {

@@ -22,7 +22,8 @@ struct ShardWrite: Sendable {
     var points: [Point]
     var phase = Phase.check
     /// InfluxDB 1.6 tries once more after any error but a partial write, with the points as the first try left them.
-    var isSecondTry = false
+    /// In a new shard the first error is that there is no such shard.
+    var isSecondTry: Bool
     /// How many of `points` are to be stored.
     var accepted = 0
     var newFields: [(measurement: Text, field: Text, type: FieldType)] = []
@@ -105,10 +106,13 @@ extension InfluxServer {
             // Mostly the last one.
             groups.indices.reversed().first { groups[$0].start <= time && time < groups[$0].end }
         }
+        let oldShards = disk.lastShard
         for point in points where point.time >= oldest && group(at: point.time) == nil {
             groups.append(makeGroup(at: point.time, database: database, policy: policy))
         }
-        var task = WriteTask(shards: groups.map { ShardWrite(shard: $0.shard, points: []) }, expired: 0)
+        var task = WriteTask(
+            shards: groups.map { ShardWrite(shard: $0.shard, points: [], isSecondTry: $0.shard > oldShards) },
+            expired: 0)
         for point in points {
             // What is too old is stored all the same where a younger point of the request shares its group.
             if let position = group(at: point.time) {
