@@ -3,7 +3,6 @@
 
 import Cluster
 import CommitLog
-import InfluxQL
 import Logging
 import NIOCore
 
@@ -195,10 +194,10 @@ extension ClusterControl {
     /// What was dropped differs no more.
     package func mutated(_ node: NodeIndex, _ mutation: MutationRecord) {
         guard !view.current.divergences.isEmpty else { return }
-        let dropped = DroppedNames(mutation)
+        let loss = SchemaLoss(mutation)
         onControl { [self] in
             let before = state.value.nodes[Int(node.value)].memory.diverged
-            let after = before.filter { !dropped.contains($0) }
+            let after = before.filter { !loss.isWhole(of: $0) }
             guard after.count < before.count else { return }
             state.value.nodes[Int(node.value)].memory.diverged = after
             publishDivergences()
@@ -211,28 +210,5 @@ extension ClusterControl {
             node.memory.diverged.map { Divergence(node: NodeIndex(index), place: $0) }
         }
         view.update { $0.divergences = all }
-    }
-}
-
-/// What a statement forgets: a database, or a measurement of one.
-private struct DroppedNames: Sendable {
-    private var database: String?
-    private var measurement: String?
-
-    init(_ mutation: MutationRecord) {
-        guard case .statements(let statements) = Parsed(mutation.redactedStatement), let statement = statements.first
-        else { return }
-        switch statement.kind {
-        case .dropDatabase: database = statement.database?.literal ?? statement.subject?.literal
-        case .dropMeasurement:
-            database = mutation.database
-            measurement = statement.subject?.literal
-        default: break
-        }
-    }
-
-    func contains(_ place: DivergedMeasurement) -> Bool {
-        guard let database, database == place.database else { return false }
-        return measurement.map { $0 == place.measurement } ?? true
     }
 }

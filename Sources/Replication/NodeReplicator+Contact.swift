@@ -122,7 +122,7 @@ extension NodeReplicator {
         attachment = next
         fedEnd = max(fedEnd, lanes.end)
         attachment?.raiseReplayEnd(to: fedEnd)
-        replayedMutations = [:]
+        replayedLosses = []
         lanes = NodeLanes(cursor: next.cursor, limits: settings.batch)
         finals = [:]
         watched = []

@@ -25,21 +25,39 @@ extension NodeReplicator {
         report(id)
     }
 
-    /// Whether the node may have taken this record before, and refuse it now for what came after it. Types and databases
-    /// change by mutations alone: without one in between, a line that was taken once is taken again.
-    private func mayHaveTaken(_ offset: Offset, _ database: String) -> Bool {
-        guard let attachment, offset < attachment.replayEnd else { return false }
-        let last = max(replayedMutations[database] ?? .zero, replayedMutations[nil] ?? .zero)
-        return lanes.end < attachment.replayEnd || last > offset
+    /// Leaves out what the node may have taken before, and refuses now for what came after it. Types and databases are
+    /// lost by mutations alone: without one in between, a line that was taken once is taken again. And what is left out is
+    /// lost by that mutation in any case.
+    private func withoutReplayed(
+        _ report: RefusedLines, _ offset: Offset, _ database: String, _ payload: ByteBuffer
+    ) -> RefusedLines {
+        guard let attachment, offset < attachment.replayEnd else { return report }
+        var rest = report
+        if lanes.end < attachment.replayEnd {
+            // There was no room to read all that may have been sent before.
+            rest.isVoid = true
+            return rest
+        }
+        let losses = replayedLosses.filter { $0.offset > offset }
+        guard !losses.isEmpty else { return report }
+        let lines = BatchLines([payload])
+        rest.lines.removeAll { line in
+            lines.measurements(of: CollectionOfOne(line.line), item: 0).contains { name in
+                losses.contains { $0.loss.mayConcern(name, of: database) }
+            }
+        }
+        guard rest.lines.isEmpty else { return rest }
+        var nothing = report
+        nothing.isVoid = true
+        return nothing
     }
 
     func noteReplayed(_ item: NodeLanes.Item) {
-        guard let attachment, item.offset < attachment.replayEnd, case .mutation(let scope) = item.work else { return }
-        switch scope {
-        case .database(let name), .databaseAndSchema(let name): replayedMutations[name] = item.offset
-        case .schema: break
-        case .everything: replayedMutations[nil] = item.offset
+        guard let attachment, item.offset < attachment.replayEnd, case .mutation(let mutation) = item.content else {
+            return
         }
+        let loss = SchemaLoss(mutation)
+        if loss != .nothing { replayedLosses.append((item.offset, loss)) }
     }
 
     /// The words of a joined batch as one of its clients would have got them.
@@ -67,7 +85,7 @@ extension NodeReplicator {
             }
             refusedHere.insert(item.offset)
             guard !report.lines.isEmpty else { continue }
-            report.isVoid = mayHaveTaken(item.offset, database)
+            report = withoutReplayed(report, item.offset, database, payload)
             reports.append(
                 RefusalReport(offset: item.offset, database: database, key: key, payload: payload, refused: report))
         }

@@ -102,8 +102,8 @@ package final class NodeReplicator {
 
     /// Records below it were sent before the present attachment, perhaps: lanes run ahead of the cursor.
     var fedEnd = Offset.zero
-    /// The last mutation that was fed of what may have been sent before, by database; under nil, of unknown reach.
-    var replayedMutations: [String?: Offset] = [:]
+    /// Of the mutations among the records that may have been sent before.
+    var replayedLosses: [(offset: Offset, loss: SchemaLoss)] = []
     /// Lines that the set has refused, by record.
     var finals: [Offset: [Range<UInt32>]] = [:]
     /// Records of which this node refused lines, the last ones.

@@ -5,6 +5,7 @@ import CommitLog
 import Foundation
 import Glibc
 import Synchronization
+import SimulatedDisk
 import Testing
 
 @Suite struct StagingTests {

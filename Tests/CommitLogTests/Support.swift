@@ -3,6 +3,7 @@
 import CommitLog
 import Foundation
 import SimulatedDisk
+import Synchronization
 import Testing
 
 /// A folder on the real disk that is removed with this object.
