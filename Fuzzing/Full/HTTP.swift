@@ -57,11 +57,13 @@ private struct Conversation {
         _ = try? channel.finish(acceptAlreadyClosed: true)
         demand(server.connectionCount == 0, "a connection is left")
         events = record.joined
-        answered = sent.split(separator: "HTTP/1.1 ").dropFirst(sent.hasPrefix("HTTP") ? 0 : 1).map {
-            String($0.prefix { $0 != "\r" && $0 != "\r\n" })
+        answered = sent.split(separator: "HTTP/1.").dropFirst(sent.hasPrefix("HTTP") ? 0 : 1).map {
+            String($0.dropFirst(2).prefix { $0 != "\r" && $0 != "\r\n" })
         }
         let answers = events.count { $0.hasPrefix("answer") }
-        demand(answered.count { $0.hasPrefix("299") } == answers, "\(answers) answers were given: \(answered)")
+        demand(
+            answered.count { $0.hasPrefix("299") } == answers, "\(answers) answers were given: \(sent.debugDescription)"
+        )
     }
 }
 

@@ -97,6 +97,7 @@ struct VerdictTests {
             ("", [], false),
             ("404 page not found\n", [], false),
             (#"{"error":"\ud83d\ude00 \ud83d"}"#, ["\u{1F600} \u{FFFD}"], true),
+            (#"{"error":"\ud83d\u0041"}"#, ["\u{FFFD}A"], true),
         ]
     )
     func errors(text: String, errors: [String], isComplete: Bool) {
