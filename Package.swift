@@ -124,6 +124,7 @@ let full: [Target] = [
         "OperationsTests",
         ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", "TestThreads", httpClient]),
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
+    tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
 ]

@@ -111,7 +111,7 @@ extension ClusterControl {
             diverged(node, lines, report: any)
         }
         let isDifference = !decision.diverged.isEmpty
-        append(records[...]) { [self] in
+        append(records) { [self] in
             // What differs must be known after a crash before the node gets on.
             if isDifference { return makeDurable { [self] in tell(decision, of: offset, reports) } }
             tell(decision, of: offset, reports)
@@ -138,11 +138,11 @@ extension ClusterControl {
         }
     }
 
-    /// Until all are durable, however long that takes: no cursor passes a refusal that is not.
-    private func append(_ records: ArraySlice<RefusalRecord>, then done: @escaping @Sendable () -> Void) {
-        guard let first = records.first else { return done() }
-        loops[0].log.value.append(first) { [self] isDurable in
-            if isDurable { return append(records.dropFirst(), then: done) }
+    /// Until all are durable, however long that takes: no cursor passes a refusal that is not. A decision is known as a
+    /// whole after a crash, or not at all: what is known of a record counts as all that the set has refused of it.
+    private func append(_ records: [RefusalRecord], then done: @escaping @Sendable () -> Void) {
+        loops[0].log.value.append(records) { [self] isDurable in
+            if isDurable { return done() }
             control.scheduleTask(in: .seconds(1)) { [self] in append(records, then: done) }
         }
     }

@@ -59,16 +59,23 @@ package final class LoopLog {
     /// The replica set of records that every node gets.
     private static let allNodes: UInt16 = 0
 
-    func append(_ refusal: RefusalRecord, whenDurable: @escaping (Bool) -> Void) {
-        let told = refusalDurable
-        let waiter = ClosureWaiter { result in
-            if case .success(let offset) = result { told(offset) }
-            whenDurable((try? result.get()) != nil)
-        }
+    /// Appends them as one entry: after a crash all of them are there, or none.
+    func append(_ refusals: [RefusalRecord], whenDurable: @escaping (Bool) -> Void) {
+        guard let last = refusals.indices.last else { return whenDurable(true) }
         do throws(LogError) {
-            try append(refusal, waiter: waiter)
+            for (index, refusal) in refusals.enumerated() {
+                try appender.append(refusal, replicaSet: Self.allNodes, endsEntry: index == last)
+            }
         } catch {
-            whenDurable(false)
+            return whenDurable(false)
+        }
+        let told = refusalDurable
+        for index in refusals.indices {
+            waiting.append(
+                ClosureWaiter { result in
+                    if case .success(let offset) = result { told(offset) }
+                    if index == last { whenDurable((try? result.get()) != nil) }
+                })
         }
     }
 

@@ -69,14 +69,14 @@ package final class GatewayProcess: Sendable {
     }
 
     /// The program under test: `SLUICE_BINARY`, else the one built beside the running test bundle.
-    package static func executable() throws -> String {
-        if let path = ProcessInfo.processInfo.environment["SLUICE_BINARY"] { return path }
+    package static func executable(_ name: String = "sluice") throws -> String {
+        if name == "sluice", let path = ProcessInfo.processInfo.environment["SLUICE_BINARY"] { return path }
         var folder = try URL(fileURLWithPath: FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         for start in [folder, URL(fileURLWithPath: CommandLine.arguments[0])] + bundles() {
             folder = start.standardizedFileURL
             for _ in 0..<4 {
                 folder.deleteLastPathComponent()
-                let candidate = folder.appendingPathComponent("sluice").path
+                let candidate = folder.appendingPathComponent(name).path
                 var isFolder: ObjCBool = false
                 if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue,
                     FileManager.default.isExecutableFile(atPath: candidate)
@@ -85,7 +85,7 @@ package final class GatewayProcess: Sendable {
                 }
             }
         }
-        throw TestFailure("no `sluice` beside the test bundle: build it, or set SLUICE_BINARY")
+        throw TestFailure("no `\(name)` beside the test bundle: build it, or set SLUICE_BINARY")
     }
 
     // Test bundles that are loaded into a runner show in the memory map.
@@ -159,13 +159,14 @@ package final class GatewayProcess: Sendable {
     /// Runs `sluice` with these arguments to its end; standard output, standard error and exit code.
     package static func run(
         _ arguments: [String],
+        of program: String = "sluice",
         environment: [String: String] = [:],
         within limit: Duration = .seconds(30)
     ) async throws -> (output: String, errors: String, status: ExitStatus) {
         let folder = try TemporaryFolder("sluice-command")
         let process = try ChildProcess(
             name: "command",
-            arguments: [executable()] + arguments,
+            arguments: [executable(program)] + arguments,
             environment: environment,
             logFolder: folder.url
         )

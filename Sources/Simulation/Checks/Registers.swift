@@ -10,6 +10,13 @@ package struct Register: Hashable, Comparable, CustomStringConvertible {
     package let series: String
     package let time: Int64
 
+    package init(database: String, measurement: String, series: String, time: Int64) {
+        self.database = database
+        self.measurement = measurement
+        self.series = series
+        self.time = time
+    }
+
     package var description: String { "\(database).\(measurement),s=\(series)@\(time)" }
 
     package static func < (a: Register, b: Register) -> Bool {

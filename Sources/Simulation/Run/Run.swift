@@ -175,7 +175,9 @@ package final class Run: @unchecked Sendable {
 
     /// Nothing reaches a node that is not durable.
     private func arrived(_ request: SimulatedRequest, at node: SimulatedNode) throws {
-        note("\(node.name) gets \(request.method) \(request.path) \(request.parameters.map { "\($0)=\($1)" }) \(Self.brief(request.body))")
+        note(
+            "\(node.name) gets \(request.method) \(request.path) \(request.parameters.map { "\($0)=\($1)" }) \(Self.brief(request.body))"
+        )
         guard request.path == "/write", request.parameter("db") != "_sluice", !request.body.isEmpty else { return }
         for line in request.body.split(separator: UInt8(ascii: "\n")) {
             let digits = LoadLine.value(in: line)
@@ -340,8 +342,9 @@ package final class Run: @unchecked Sendable {
             {
                 throw Violation(
                     "7 refusal",
-                    "a server of its own refuses what no refusal in the log speaks of: record \(offset), \(answer.text)"
-                )
+                    "a server of its own refuses what no refusal in the log speaks of: record \(offset) of "
+                        + "\(database), \(lines.joined(separator: " | ")), refused by the log \(refused[offset]?.sorted() ?? []): "
+                        + answer.text)
             }
         }
         let expected = Self.lines(of: model)

@@ -82,6 +82,8 @@ package final class SimulatedGateway: @unchecked Sendable {
         do {
             opened = try GatewayServer.openLog(settings, surroundings)
         } catch {
+            // It may have been cut off while it opened the log.
+            disk.killProcess()
             onFailed?("the log cannot be opened: \(error)")
             return false
         }
