@@ -6,7 +6,7 @@ SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
 FORMATTED := Package.swift Sources Tests Fuzzing
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench chaos fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
+.PHONY: help run build test bench chaos simulate fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -37,6 +37,10 @@ chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 20
 	$(SWIFT_BUILD) --product sluice
 	$(SWIFT_BUILD) --product sluice-chaos
 	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-chaos $(CHAOSFLAGS)
+
+simulate: ## runs the simulator: SIMFLAGS='--runs N --operations 5000 --faults 50', --help
+	$(SWIFT_BUILD) --product sluice-sim
+	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-sim run $(SIMFLAGS)
 
 fuzz: setup ## fuzzes each target for FUZZTIME seconds (60), or those in TARGETS
 	scripts/fuzz run $(TARGETS)

@@ -157,7 +157,8 @@ struct InterviewTests {
         try #require(try await locked.client.query(user, method: .post).status == 200)
         let stranger = try await Interviewer(locked.url)
         #expect(try await stranger.failure { $0.facts() }.kind == .unauthorized)
-        let known = try await Interviewer(locked.url, credential: ServiceCredential(username: "root", password: Secret("p")))
+        let known = try await Interviewer(
+            locked.url, credential: ServiceCredential(username: "root", password: Secret("p")))
         #expect(try await known.ask { $0.facts() }.walFsyncDelay == 0)
 
         let gateway = try await GatewayLike.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")

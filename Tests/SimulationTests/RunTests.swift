@@ -38,6 +38,8 @@ struct RunTests {
         #expect(!registers.mayShow(register, 3, floor: Offset(0)) && registers.isKnown(2) && !registers.isKnown(3))
         let lost = LoadLine(register: register, value: 9, isBad: false)
         #expect(throws: (any Error).self) { try registers.acknowledged([lost]) }
-        #expect(throws: (any Error).self) { try registers.apply(Offset(3), .points(database: "da", lines: ["x y=1 1"])) }
+        #expect(throws: (any Error).self) {
+            try registers.apply(Offset(3), .points(database: "da", lines: ["x y=1 1"]))
+        }
     }
 }
