@@ -12,11 +12,18 @@ extension NodeReplicator {
     /// A connection broke: a request on it may still take effect, and the next process at the address may hold other
     /// data. Nothing is sent before both are known (S10, S11).
     func contactLost(reason: String) {
-        guard !isStopped, case .known = contact else { return }
-        contact = .unknown
-        if attachment != nil {
-            closeGate()
-            delegate.contactLost(node, reason: reason)
+        guard !isStopped else { return }
+        switch contact {
+        case .unknown: return
+        case .interviewing:
+            // Half of what was said may be another process's word.
+            contact = .unknown
+        case .known:
+            contact = .unknown
+            if attachment != nil {
+                closeGate()
+                delegate.contactLost(node, reason: reason)
+            }
         }
         interview()
     }
@@ -29,9 +36,11 @@ extension NodeReplicator {
 
     func interview() {
         guard !isStopped, !isPaused, case .unknown = contact else { return }
-        contact = .interviewing
+        interviews += 1
+        let turn = interviews
+        contact = .interviewing(turn)
         questions.facts().assumeIsolated().whenComplete { [self] result in
-            guard !isStopped, case .interviewing = contact else { return }
+            guard !isStopped, case .interviewing(turn) = contact else { return }
             switch result {
             case .failure(let error): interviewFailed(error)
             case .success(let facts):
@@ -40,15 +49,15 @@ extension NodeReplicator {
                     contact = .known
                     reopen()
                 } else {
-                    askForMarkers(facts)
+                    askForMarkers(facts, turn)
                 }
             }
         }
     }
 
-    private func askForMarkers(_ facts: NodeFacts) {
+    private func askForMarkers(_ facts: NodeFacts, _ turn: Int) {
         questions.markers().and(questions.hasData()).assumeIsolated().whenComplete { [self] result in
-            guard !isStopped, case .interviewing = contact else { return }
+            guard !isStopped, case .interviewing(turn) = contact else { return }
             switch result {
             case .failure(let error): interviewFailed(error)
             case .success(let (markers, hasData)):
@@ -87,14 +96,6 @@ extension NodeReplicator {
         nextAttachment = nil
         feedEnd = nil
         feed.unsubscribe(node)
-    }
-
-    /// Asks the node again who it is and what it holds.
-    package func interviewAgain() {
-        guard !isStopped else { return }
-        detach()
-        if case .known = contact { contact = .unknown }
-        interview()
     }
 
     package func setPaused(_ paused: Bool) {

@@ -74,7 +74,7 @@ extension NodeReplicator {
     private func report(_ id: Int) {
         guard let flight = flights[id], let (refused, until) = flight.unreported else { return }
         let hasRoom = lanes.heldBytes < settings.lookAhead - (2 << 20)
-        if lanes.end < until, hasRoom { return }
+        if lanes.end < until, hasRoom, feedEnd == nil { return }
         flights[id]?.unreported = nil
         var reports: [RefusalReport] = []
         for (position, var report) in refused {

@@ -67,7 +67,8 @@ package final class NodeReplicator {
     enum Contact {
         /// The process behind the address may be another than before.
         case unknown
-        case interviewing
+        /// By number: what an earlier one brings is not heard.
+        case interviewing(Int)
         /// Interviewed, and nothing has happened since.
         case known
     }
@@ -92,6 +93,7 @@ package final class NodeReplicator {
     /// New with each row of samples.
     var fence = 0
     var contact = Contact.unknown
+    var interviews = 0
     var attachment: NodeAttachment?
     /// An attachment that waits until nothing is in flight any more.
     var nextAttachment: NodeAttachment?
@@ -120,7 +122,9 @@ package final class NodeReplicator {
     /// While set, nothing is sent before it fires.
     var pause: Scheduled<Void>?
     private var health: Health
-    private var isPinging = false
+    /// The ping that has no answer yet, and how many there were.
+    private var ping: (exchange: NodeExchange, number: Int)?
+    private var pingsSent = 0
     private var pings: RepeatedTask?
     private var markers: RepeatedTask?
     var isWritingMarker = false
@@ -156,7 +160,7 @@ package final class NodeReplicator {
         eventLoop.assertInEventLoop()
         let here = NIOLoopBound(self, eventLoop: eventLoop)
         pings = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: settings.pingInterval) { _ in
-            here.value.ping()
+            here.value.sendPing()
         }
         markers = eventLoop.scheduleRepeatedTask(
             initialDelay: settings.markerInterval, delay: settings.markerInterval
@@ -184,6 +188,7 @@ package final class NodeReplicator {
         switch event {
         case .failed(let reason, let lostBefore):
             feedEnd = (reason, lostBefore)
+            reportWhatWasHeldBack()
             tellFeedEnd()
         case .chunk(let chunk):
             var skipped = 0
@@ -295,19 +300,27 @@ package final class NodeReplicator {
 
     // MARK: Health
 
-    private func ping() {
+    /// While the node is trusted a ping is never given up: the end of its connection is what tells of the end of the
+    /// process behind it, also when that had hung before and nothing else was under way (S11). A node that is down gets a
+    /// new connection each time, because the old one may be dead without knowing.
+    private func sendPing() {
         guard !isStopped else { return }
-        if isPinging { return pingMissed() }
-        isPinging = true
-        pingPool.send(
-            NodeRequests.ping, to: AnswerCollector(limit: 4096) { [weak self] in self?.pinged($0) },
-            options: ExchangeOptions(firstByteTimeout: settings.pingInterval, idleTimeout: settings.pingInterval)
-        )
+        if let ping {
+            pingMissed()
+            guard !health.isUp else { return }
+            self.ping = nil
+            ping.exchange.cancel()
+        }
+        pingsSent += 1
+        let number = pingsSent
+        let collector = AnswerCollector(limit: 4096) { [weak self] in self?.pinged($0, number) }
+        let limits = ExchangeOptions(firstByteTimeout: settings.pingInterval, idleTimeout: settings.pingInterval)
+        ping = (pingPool.send(NodeRequests.ping, to: collector, options: health.isUp ? .neverGiveUp : limits), number)
     }
 
-    private func pinged(_ answer: CollectedAnswer) {
-        guard !isStopped else { return }
-        isPinging = false
+    private func pinged(_ answer: CollectedAnswer, _ number: Int) {
+        guard !isStopped, ping?.number == number else { return }
+        ping = nil
         guard case .complete(let answer) = answer, answer.status == 204 || answer.status == 200, answer.isFromInfluxDB
         else { return pingMissed() }
         let hadMissed = health.misses > 0

@@ -9,6 +9,7 @@ struct DemoGateway: Sendable {
     let process: ChildProcess
     private let logFile: String
 
+    /// Starts the process and does not wait for it: whoever has it must be able to stop it.
     static func start(folder: String, nodes: [DemoNode]) async throws -> DemoGateway {
         let port = try FreePort.from(8086)
         let adminPort = try FreePort.from(max(8087, port + 1))
@@ -29,13 +30,15 @@ struct DemoGateway: Sendable {
             ownProgram(), ["serve", "--config", file], logFile: logFile,
             environment: ["HOME": folder, "PATH": "/usr/bin:/bin"])
         let admin = AdminClient(address: "127.0.0.1:\(adminPort)")
-        let gateway = DemoGateway(
+        return DemoGateway(
             listen: "127.0.0.1:\(port)", admin: admin, adminAddress: "127.0.0.1:\(adminPort)",
             http: DemoHTTP(base: "http://127.0.0.1:\(port)"), process: process, logFile: logFile)
-        _ = try await gateway.waitForStatus("the gateway sees both nodes in-sync") { status in
+    }
+
+    func waitUntilInSync() async throws {
+        _ = try await waitForStatus("the gateway sees both nodes in-sync") { status in
             status.nodes.allSatisfy(\.isInSync)
         }
-        return gateway
     }
 
     /// Asks for the status until it says what is waited for.

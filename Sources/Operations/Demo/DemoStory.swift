@@ -62,6 +62,7 @@ package struct Demo: Service {
         let b = try await startNode("b", folder, program, stage)
         let gateway = try await DemoGateway.start(folder: folder, nodes: [a, b])
         await stage.add(gateway.process)
+        try await gateway.waitUntilInSync()
         out.step("gateway", "sluice on \(gateway.listen), pid \(gateway.process.pid)")
 
         out.heading("Normal life")

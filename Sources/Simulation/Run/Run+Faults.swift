@@ -1,6 +1,8 @@
 // What each kind of fault does to the world.
 
+import Cluster
 import CommitLog
+import NIOCore
 import SimulatedDisk
 
 extension Run {
@@ -73,6 +75,10 @@ extension Run {
             after(fault) { [unowned self] in gateway.syncTime = 100 * microsecond...2 * millisecond }
         case .syncFails:
             failNextSync()
+        case .diskRots:
+            rot(&random)
+        case .nodePaused:
+            pause(fault)
         case .gatewayClockJumps:
             gateway.clock.offset += Int64.random(in: -600...600, using: &random) * second
         case .nodeClockJumps:
@@ -110,6 +116,28 @@ extension Run {
             node.replaceDisk(with: backup)
             node.start()
             note("\(node.name) is back")
+        }
+    }
+
+    private func pause(_ fault: Fault) {
+        guard let server = gateway.life?.server else { return }
+        paused[fault.node] = scheduler.now + fault.duration
+        _ = server.control.pause(
+            NodeIndex(fault.node), asFailure: fault.salt % 2 == 0, for: .nanoseconds(fault.duration))
+    }
+
+    /// A byte of an older segment is another one from now on; only while a node in sync has everything.
+    private func rot(_ random: inout SplitMix) {
+        guard let life = gateway.life, let snapshot,
+            snapshot.readSet.contains(where: {
+                !tampered.contains(Int($0.value))
+                    && life.log.durableCursors[nodes[Int($0.value)].name] == life.log.durableEnd
+            }), let name = gateway.disk.segmentNames.dropLast().randomElement(using: &random)
+        else { return }
+        note("rot in \(name)")
+        let (place, bit) = (random.next(), UInt8(1) << UInt8(random.next() % 8))
+        gateway.disk.corrupt(name) { bytes in
+            if !bytes.isEmpty { bytes[Int(place % UInt64(bytes.count))] ^= bit }
         }
     }
 

@@ -59,6 +59,10 @@ package final class Run: @unchecked Sendable {
     var backups: [InfluxDisk] = []
     var isGatewayDue = false
     var troubled: [Int: Int64] = [:]
+    /// Until when an operator wants a node left alone.
+    var paused: [Int: Int64] = [:]
+    /// The nodes that were last known to have everything.
+    var lastInSync: [Int] = []
 
     package init(_ options: RunOptions) {
         self.options = options
@@ -160,6 +164,10 @@ package final class Run: @unchecked Sendable {
         for number in 0..<writers { loads.append(Load(number, of: self)) }
         every(50 * millisecond) { [unowned self] in watch() }
         every(second) { [unowned self] in operate() }
+        every(3 * second) { [unowned self] in
+            let index = Int.random(in: nodes.indices, using: &scheduler.random)
+            backups[index] = nodes[index].server.snapshot()
+        }
     }
 
     private func every(_ period: Int64, _ body: @escaping () -> Void) {
@@ -208,6 +216,11 @@ package final class Run: @unchecked Sendable {
         isGatewayDue = true
         scheduler.after(scheduler.random.time(millisecond...3 * second)) { [unowned self] in
             isGatewayDue = false
+            // Somebody may have changed the configuration meanwhile.
+            if scheduler.random.chance(20) {
+                gateway.settings.ack = scheduler.random.pick([.insync, .one, .quorum, .all])
+                gateway.settings.eventLoops = scheduler.random.pick([1, 2, 3])
+            }
             if !gateway.start() { startGatewaySoon() }
             note("the gateway runs again")
         }
@@ -235,12 +248,27 @@ package final class Run: @unchecked Sendable {
                 }
                 if state == .inSync { tampered.remove(index) }
             }
+            let inSync = snapshot.readSet.map { Int($0.value) }
+            if !inSync.isEmpty { lastInSync = inSync }
         }
     }
 
     /// An operator who does what the status says.
     private func operate() {
-        guard let snapshot else { return }
+        guard let snapshot, let control = gateway.life?.server?.control else { return }
+        for (index, end) in paused where end < scheduler.now || isCalm {
+            paused[index] = nil
+            _ = control.resume(NodeIndex(index))
+        }
+        let waiting = nodes.indices.filter { snapshot.nodes[$0].state.awaitsOperator }
+        if waiting.count == nodes.count, let first = lastInSync.first(where: { !tampered.contains($0) }),
+            scheduler.now - (troubled[first] ?? scheduler.now) > 20 * second
+        {
+            note("the operator trusts \(nodes[first].name): \(snapshot.nodes[first].obstacle)")
+            outcome.copies += 1
+            troubled[first] = nil
+            _ = control.trust(NodeIndex(first), dryRun: false)
+        }
         for (index, node) in nodes.enumerated() where node.isRunning {
             let state = snapshot.nodes[index].state
             guard state.awaitsOperator else {
