@@ -84,8 +84,6 @@ package final class Link: @unchecked Sendable {
 
 /// Sendable as ``Scheduler`` is.
 package final class SimulatedConnection: @unchecked Sendable {
-    private enum Ending { case data(ByteBuffer), end((any Error)?) }
-
     package let link: Link
     private var id = 0
     private let loop: SimulatedEventLoop
