@@ -30,6 +30,19 @@ package struct RefusedLines: Equatable, Sendable {
     }
 
     var numbers: Set<Int> { Set(lines.map(\.line)) }
+
+    /// The numbers, neighbours in one range.
+    package var ranges: [Range<UInt32>] {
+        var ranges: [Range<UInt32>] = []
+        for number in lines.lazy.map({ UInt32($0.line) }) {
+            if let last = ranges.last, last.upperBound == number {
+                ranges[ranges.count - 1] = last.lowerBound..<number + 1
+            } else {
+                ranges.append(number..<number + 1)
+            }
+        }
+        return ranges
+    }
 }
 
 package struct RefusalCourt: Sendable {
@@ -167,24 +180,11 @@ package struct RefusalCourt: Sendable {
             let decision = decide(entry)
             // Where nobody has a say nothing is decided.
             if !entry.took.isEmpty || entry.reports.values.contains(where: { !$0.isVoid }) {
-                knows(offset, refused: Self.ranges(decision.final?.lines ?? []))
+                knows(offset, refused: decision.final?.ranges ?? [])
             }
             actions.append(.decided(offset, decision))
         }
         return actions
-    }
-
-    /// Neighbours in one range.
-    private static func ranges(_ lines: [BatchDelivery.RefusedLine]) -> [Range<UInt32>] {
-        var ranges: [Range<UInt32>] = []
-        for number in lines.map({ UInt32($0.line) }) {
-            if let last = ranges.last, last.upperBound == number {
-                ranges[ranges.count - 1] = last.lowerBound..<number + 1
-            } else {
-                ranges.append(number..<number + 1)
-            }
-        }
-        return ranges
     }
 
     private func hasAbstained(_ node: NodeIndex, _ offset: Offset) -> Bool {

@@ -1,10 +1,11 @@
 // The gateway keeps a database of its own on each node. For clients it does not exist: what they do to it is answered
 // here as InfluxDB answers for a database that is not there (found by experiment on 1.6.7).
 
+import Cluster
 import InfluxQL
 
 package enum HiddenDatabase {
-    package static let name = "_sluice"
+    package static let name = Marker.database
 
     /// The answer to a statement that would touch it; nil: it touches others only.
     static func answer(to statement: Statement, _ request: StatementContext) -> KnownResult? {

@@ -141,24 +141,17 @@ extension RefusalRecord {
         let batch = BatchLines([payload])
         var kept: [Line] = []
         var room = textLimit
-        var ranges: [Range<UInt32>] = []
         for entry in refused.lines {
-            let number = UInt32(entry.line)
-            if let last = ranges.last, last.upperBound == number {
-                ranges[ranges.count - 1] = last.lowerBound..<number + 1
-            } else {
-                ranges.append(number..<number + 1)
-            }
             guard entry.line < batch.count, let text = batch.text(of: entry.line), text.readableBytes <= room else {
                 continue
             }
             room -= text.readableBytes
-            kept.append(Line(number: number, text: String(decoding: text.readableBytesView, as: UTF8.self)))
+            kept.append(Line(number: UInt32(entry.line), text: String(decoding: text.readableBytesView, as: UTF8.self)))
         }
         self.init(
             target: target, node: node, refusedBy: refusedBy, database: database,
             retentionPolicy: key.retentionPolicy, precision: key.precision,
-            reason: refused.lines.first?.refusal.message ?? refused.words.message, ranges: ranges, lines: kept,
+            reason: refused.lines.first?.refusal.message ?? refused.words.message, ranges: refused.ranges, lines: kept,
             totalRefused: UInt32(refused.lines.count)
         )
     }

@@ -28,9 +28,7 @@ package struct LogCopy {
     }
 
     /// After an open: what is there must be what was there.
-    ///
-    /// - Parameter mayHaveLost: the disk lied, or lost what it had.
-    package mutating func compare(_ log: CommitLog, mayHaveLost: Bool) throws {
+    package func compare(_ log: CommitLog) throws {
         let held = try Self.read(log, from: log.start)
         for (offset, record) in held where offset < end {
             guard records[Int(offset.rawValue)] == record else {
@@ -39,11 +37,9 @@ package struct LogCopy {
                     "offset \(offset) had \(records[Int(offset.rawValue)]), and has \(record) after the log was opened")
             }
         }
-        guard log.durableEnd < end else { return }
-        guard mayHaveLost else {
+        guard log.durableEnd >= end else {
             throw Violation("1 durable ack", "the log ends at \(log.durableEnd) after an open; \(end) was durable")
         }
-        records.removeLast(Int(end.rawValue - log.durableEnd.rawValue))
     }
 
     private static func read(_ log: CommitLog, from start: Offset) throws -> [(Offset, KeptRecord)] {

@@ -212,8 +212,6 @@ package struct Registers {
         (members["\(database).\(measurement)"] ?? []).sorted()
     }
 
-    package var all: [Register] { changes.keys.sorted() }
-
     package func isKnown(_ value: Int) -> Bool { offsets[value] != nil }
 
     /// Whether a state of the log that holds everything up to `floor` (inclusive) shows this value.

@@ -145,7 +145,7 @@ package final class Run: @unchecked Sendable {
         gateway.onOpened = { [unowned self] life in
             check {
                 note("the gateway opens its log: \(life.log.start) to \(life.log.durableEnd), ours ends at \(copy.end)")
-                try copy.compare(life.log, mayHaveLost: false)
+                try copy.compare(life.log)
                 try follow(life.log)
             }
         }

@@ -10,20 +10,17 @@ import SimulatedDisk
 
 /// Sendable as ``Scheduler`` is.
 package final class SimulatedGateway: @unchecked Sendable {
-    /// One process.
+    /// One process. Sendable as ``Scheduler`` is.
     package final class Life: @unchecked Sendable {
         package let log: CommitLog
-        package let report: RecoveryReport
         let group: SimulatedEventLoopGroup
         package fileprivate(set) var server: GatewayServer?
         fileprivate var isWriting = false
         fileprivate var isFeeding = false
         fileprivate var isKeeping = false
-        package fileprivate(set) var isPoisoned = false
 
-        fileprivate init(log: CommitLog, report: RecoveryReport, group: SimulatedEventLoopGroup) {
+        fileprivate init(log: CommitLog, group: SimulatedEventLoopGroup) {
             self.log = log
-            self.report = report
             self.group = group
         }
     }
@@ -88,7 +85,7 @@ package final class SimulatedGateway: @unchecked Sendable {
             return false
         }
         let group = SimulatedEventLoopGroup(scheduler: scheduler, loops: settings.eventLoops)
-        let life = Life(log: opened.0, report: opened.1, group: group)
+        let life = Life(log: opened.0, group: group)
         self.life = life
         opened.0.onPoisoned { [weak self, weak life] error in
             if let life { self?.failed(life, error) }
@@ -107,7 +104,6 @@ package final class SimulatedGateway: @unchecked Sendable {
 
     /// A real process finishes what it can, and exits.
     private func failed(_ life: Life, _ error: FileError) {
-        life.isPoisoned = true
         scheduler.after(scheduler.random.time(millisecond...second)) { [weak self] in
             guard let self, self.life === life else { return }
             kill()

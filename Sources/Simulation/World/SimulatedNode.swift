@@ -179,11 +179,11 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
         }
         let task = Task(work, conversation)
         task.isMute = isAnswered
-        goOn(task, after: service, isWrite: isWrite)
+        goOn(task, after: service)
     }
 
     /// Plans what can be done next of a request, and tells its client what is known by now.
-    private func goOn(_ task: Task, after delay: Int64, isWrite: Bool) {
+    private func goOn(_ task: Task, after delay: Int64) {
         speak(task, after: task.work.isOver && task.planned.isEmpty ? delay : 0)
         for (index, step) in task.work.steps.enumerated() where !task.planned.contains(step.number) {
             guard step.isConcurrent || index == 0 else { break }
@@ -191,7 +191,7 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
             inProcess(after: delay + scheduler.random.time(microsecond...temper.serviceTime.upperBound)) { [self] in
                 server.carryOut(step, of: &task.work, now: wall)
                 onChange?()
-                goOn(task, after: microsecond, isWrite: isWrite)
+                goOn(task, after: microsecond)
             }
         }
     }
