@@ -26,7 +26,8 @@ let http = FuzzTarget("http") { bytes in
 private struct Conversation {
     /// What the endpoints saw: heads, bodies joined, ends.
     let events: [String]
-    /// The status lines that were sent.
+    /// The status lines that were sent. What is too large and wrong as well is refused for what is seen first, and that
+    /// hangs on the pieces.
     let answered: [String]
 
     init(_ pieces: [[UInt8]]) {
@@ -58,7 +59,8 @@ private struct Conversation {
         demand(server.connectionCount == 0, "a connection is left")
         events = record.joined
         answered = sent.split(separator: "HTTP/1.").dropFirst(sent.hasPrefix("HTTP") ? 0 : 1).map {
-            String($0.dropFirst(2).prefix { $0 != "\r" && $0 != "\r\n" })
+            let status = String($0.dropFirst(2).prefix { $0 != "\r" && $0 != "\r\n" })
+            return status.hasPrefix("431 ") ? "400 Bad Request" : status
         }
         let answers = events.count { $0.hasPrefix("answer") }
         demand(

@@ -83,7 +83,7 @@ package struct NodeAnswer: Equatable, Sendable {
     private var badRequestVerdict: WriteVerdict {
         let refusal = Refusal(status: 400, message: message)
         if message.hasPrefix("partial write: points beyond retention policy") { return .expired(refusal) }
-        if message.contains(" is pending deletion") {
+        if message.mentions(" is pending deletion") {
             return .retry(reason: "answered 400: \(short(message))", retryAfter: retryAfter)
         }
         if !isFromInfluxDB { return .misconfigured(reason: "answered 400 without X-Influxdb-Version") }
@@ -92,7 +92,7 @@ package struct NodeAnswer: Equatable, Sendable {
 
     /// Whether the words speak of something that the node has too little of: no record is at fault then.
     package static func isShortage(_ words: String) -> Bool {
-        shortages.contains { words.contains($0) } || isTransient(words)
+        shortages.contains { words.mentions($0) } || isTransient(words)
     }
 
     private static let shortages = [
@@ -136,7 +136,7 @@ extension NodeAnswer {
     /// Whether an error inside a 200 says something of the node's state and nothing of the statement: what a node
     /// says while it stops or is overloaded (reference, 6).
     package static func isTransient(_ error: String) -> Bool {
-        transientErrors.contains { error.contains($0) }
+        transientErrors.contains { error.mentions($0) }
     }
 
     private static let transientErrors = [

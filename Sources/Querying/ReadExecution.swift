@@ -322,6 +322,6 @@ struct FirstWords {
         }
         if bytes.isEmpty { return nil }
         let text = String(decoding: bytes.prefix(1024), as: UTF8.self)
-        areDying = text.contains("\"error\"") && NodeAnswer.isTransient(text)
+        areDying = text.mentions("\"error\"") && NodeAnswer.isTransient(text)
     }
 }

@@ -28,6 +28,16 @@ extension NodeReplicator {
         interview()
     }
 
+    /// A connection for questions broke; right after an interview there may be no other. An interview that it spoils waits
+    /// for the next ping, so that a node that breaks each connection is not asked without end.
+    func questionsLost() {
+        if case .interviewing = contact {
+            contact = .unknown
+        } else {
+            contactLost(reason: "a connection to it was lost")
+        }
+    }
+
     func closeGate() {
         gate = .closed
         // What waits for a fence of its own begins anew behind the next one.

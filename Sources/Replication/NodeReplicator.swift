@@ -168,6 +168,7 @@ package final class NodeReplicator {
         for pool in [pool, pingPool] {
             pool.onConnectionLost = { [weak self] in self?.contactLost(reason: "a connection to it was lost") }
         }
+        questions.pool.onConnectionLost = { [weak self] in self?.questionsLost() }
     }
 
     /// Sends nothing any more; what is under way ends with its connection.
@@ -176,9 +177,10 @@ package final class NodeReplicator {
         pings?.cancel()
         markers?.cancel()
         pause?.cancel()
-        pool.onConnectionLost = nil
-        pingPool.onConnectionLost = nil
-        for pool in [pool, pingPool, questions.pool] { _ = pool.close(force: true) }
+        for pool in [pool, pingPool, questions.pool] {
+            pool.onConnectionLost = nil
+            _ = pool.close(force: true)
+        }
     }
 
     // MARK: Records

@@ -1,6 +1,7 @@
 // What a node's words say of the lines that it refused, so that these are found without trying (reference, 5), and
 // what was refused a moment ago, so that lines of the same kind travel apart from the others.
 
+import Cluster
 import LineProtocol
 
 /// A kind of line that a node refuses, as its own words name it.
@@ -48,14 +49,17 @@ package struct RefusalRule: Hashable, Sendable {
 
     /// The texts between marks that follow each other in this order.
     private static func parts(of text: String, between marks: [String]) -> [String]? {
-        var rest = text[...]
-        var parts: [String] = []
-        for (position, mark) in marks.enumerated() {
-            guard let found = rest.firstRange(of: mark) else { return nil }
-            if position > 0 { parts.append(String(rest[..<found.lowerBound])) }
-            rest = rest[found.upperBound...]
+        var text = text
+        return text.withUTF8 { bytes in
+            var parts: [String] = []
+            var start = 0
+            for (position, mark) in marks.enumerated() {
+                guard let found = bytes.firstPosition(of: mark, from: start) else { return nil }
+                if position > 0 { parts.append(String(decoding: bytes[start..<found], as: UTF8.self)) }
+                start = found + mark.utf8.count
+            }
+            return parts
         }
-        return parts
     }
 
     func hasMeasurement(_ line: UnsafeRawBufferPointer) -> Bool {
@@ -84,8 +88,15 @@ package struct RefusalRule: Hashable, Sendable {
 
 /// How many points a node says it dropped, at the least; nil when it does not say.
 func droppedCount(_ words: String) -> Int? {
-    guard let mark = words.ranges(of: "dropped=").last else { return nil }
-    return Int(words[mark.upperBound...].prefix { $0.isNumber })
+    let mark = "dropped="
+    var words = words
+    return words.withUTF8 { bytes in
+        var end: Int?
+        while let found = bytes.firstPosition(of: mark, from: end ?? 0) { end = found + mark.utf8.count }
+        guard let end else { return nil }
+        let digits = bytes[end...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return Int(String(decoding: digits, as: UTF8.self))
+    }
 }
 
 /// The kinds of lines that were refused lately, by database.

@@ -43,9 +43,11 @@ final class ChildPool {
         children.append(Child(process: process, output: output))
     }
 
-    /// Waits until the first of them has ended. Its lines, and its exit status.
+    /// Waits until one of them says something, which they do at their end. Its lines, and its exit status.
     func wait() -> (lines: [String], status: Int32) {
-        let child = children.removeFirst()
+        var waiting = children.map { pollfd(fd: fileno($0.output), events: Int16(POLLIN), revents: 0) }
+        while poll(&waiting, nfds_t(waiting.count), -1) < 0 {}
+        let child = children.remove(at: waiting.firstIndex { $0.revents != 0 } ?? 0)
         var lines: [String] = []
         var buffer: UnsafeMutablePointer<CChar>?
         var capacity = 0

@@ -30,7 +30,7 @@ package struct InterviewFailure: Error, Equatable, Sendable, CustomStringConvert
     /// The node says that there is no such database or retention policy.
     var saysNotFound: Bool {
         kind == .refused
-            && (reason.contains("database not found") || reason.contains("retention policy not found"))
+            && (reason.mentions("database not found") || reason.mentions("retention policy not found"))
     }
 }
 

@@ -67,9 +67,7 @@ extension NodeInterview {
             let types = Set(shards.compactMap { $0.tags["indexType"] })
             if !types.isEmpty { return self.eventLoop.makeSucceededFuture(types.sorted().joined(separator: "+")) }
             return self.send(NodeRequest(method: .GET, target: "/debug/pprof/heap?debug=1")).map { profile in
-                let used = ["inmem", "tsi1"].filter {
-                    profile.body.firstRange(of: Array("/index/\($0).(*".utf8)) != nil
-                }
+                let used = ["inmem", "tsi1"].filter { profile.body.mentions("/index/\($0).(*") }
                 return used.isEmpty ? nil : used.joined(separator: "+")
             }
         }.flatMapError { _ in self.eventLoop.makeSucceededFuture(nil) }.nonisolated()

@@ -44,7 +44,7 @@ extension NodeInterview {
         send(NodeRequest(method: .GET, target: "/debug/pprof/goroutine?debug=1")).assumeIsolated()
             .flatMap { answer in
                 guard answer.body.starts(with: Array("goroutine profile:".utf8)),
-                    !Self.writePath.contains(where: { answer.body.firstRange(of: $0) != nil })
+                    !Self.writePath.contains(where: { answer.body.mentions($0) })
                 else { return self.eventLoop.makeSucceededFuture(false) }
                 return self.counters(of: database).map { $0.process == before.process && $0.shards == before.shards }
             }
@@ -56,7 +56,7 @@ extension NodeInterview {
         "httpd.(*Handler).serveWrite", "httpd.(*Handler).servePromWrite", "httpd.(*Handler).serveWriteV",
         "coordinator.(*PointsWriter).WritePoints", "coordinator.(*PointsWriter).writeToShard",
         "tsdb.(*Store).WriteToShard", "tsdb.(*Shard).WritePoints",
-    ].map { Array($0.utf8) }
+    ]
 
     private func counters(of database: String?) -> EventLoopFuture<WriteCounters> {
         send(NodeRequest(method: .GET, target: "/debug/vars")).flatMapThrowing { answer in

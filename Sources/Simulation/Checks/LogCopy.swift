@@ -19,7 +19,7 @@ package struct LogCopy {
 
     /// Reads what has become durable. Returns the new records, with their offsets.
     package mutating func follow(_ log: CommitLog) throws -> [(Offset, KeptRecord)] {
-        let fresh = try Self.read(log, from: end)
+        let fresh = try Self.read(log, from: end).records
         for (offset, record) in fresh {
             guard offset == end else { throw Violation("2 log", "record \(offset) comes where \(end) was expected") }
             records.append(record)
@@ -28,9 +28,18 @@ package struct LogCopy {
     }
 
     /// After an open: what is there must be what was there.
-    package func compare(_ log: CommitLog) throws {
-        let held = try Self.read(log, from: log.start)
-        for (offset, record) in held where offset < end {
+    /// - Parameter mayHaveHoles: parts of the disk have rotted.
+    package func compare(_ log: CommitLog, mayHaveHoles: Bool) throws {
+        let held: Held
+        do {
+            held = try Self.read(log, from: log.start)
+        } catch {
+            throw Violation("1 durable ack", "the log cannot be read after an open: \(error)")
+        }
+        if let lost = held.lost, !mayHaveHoles {
+            throw Violation("1 durable ack", "the log has lost \(lost) after an open, and no disk has rotted")
+        }
+        for (offset, record) in held.records where offset < end {
             guard records[Int(offset.rawValue)] == record else {
                 throw Violation(
                     "2 log",
@@ -42,8 +51,25 @@ package struct LogCopy {
         }
     }
 
-    private static func read(_ log: CommitLog, from start: Offset) throws -> [(Offset, KeptRecord)] {
-        var found: [(Offset, KeptRecord)] = []
+    /// After an open of a log whose disk had lied: forgets what is gone, or is something else now. Returns that.
+    package mutating func forgetLost(_ log: CommitLog) throws -> [(Offset, KeptRecord)] {
+        let held = try Self.read(log, from: log.start).records
+        let differs = held.first { $0.0 < end && records[Int($0.0.rawValue)] != $0.1 }?.0
+        let cut = min(differs ?? end, log.durableEnd)
+        guard cut < end else { return [] }
+        let lost = records.indices[Int(cut.rawValue)...].map { (Offset(UInt64($0)), records[$0]) }
+        records.removeSubrange(Int(cut.rawValue)...)
+        return lost
+    }
+
+    private struct Held {
+        var records: [(Offset, KeptRecord)] = []
+        /// The first range that could not be read.
+        var lost: Range<Offset>?
+    }
+
+    private static func read(_ log: CommitLog, from start: Offset) throws -> Held {
+        var found = Held()
         var next = start
         var size = 64 << 10
         while true {
@@ -53,11 +79,13 @@ package struct LogCopy {
             case .records(let views, let after):
                 for view in views {
                     let body = UnsafeRawBufferPointer(rebasing: buffer[view.body])
-                    found.append((view.offset, try KeptRecord(view, body)))
+                    found.records.append((view.offset, try KeptRecord(view, body)))
                 }
                 next = after
             case .needs(let bytes): size = bytes
-            case .lost(let damage): next = damage.lost.upperBound
+            case .lost(let damage):
+                if found.lost == nil { found.lost = damage.lost }
+                next = damage.lost.upperBound
             case .atEnd: return found
             }
         }

@@ -17,6 +17,8 @@ package struct Register: Hashable, Comparable, CustomStringConvertible {
         self.time = time
     }
 
+    fileprivate var place: String { "\(database).\(measurement)" }
+
     package var description: String { "\(database).\(measurement),s=\(series)@\(time)" }
 
     package static func < (a: Register, b: Register) -> Bool {
@@ -49,15 +51,19 @@ package struct LoadLine: Equatable {
         return number
     }
 
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
     /// Of a record; nil: it is none of the load's.
     init?(text: String, database: String) {
-        let words = text.split(separator: " ")
-        guard words.count == 3, let time = Int64(words[2]) else { return nil }
-        let key = words[0].split(separator: ",")
-        guard key.count == 2, key[1].hasPrefix("s="), words[1].hasPrefix("v=") else { return nil }
-        guard let value = Int(words[1].filter(\.isNumber)) else { return nil }
+        let words = text.utf8.split(separator: UInt8(ascii: " "))
+        guard words.count == 3, let time = Int64(Substring(words[2])) else { return nil }
+        let key = words[0].split(separator: UInt8(ascii: ","))
+        guard key.count == 2, key[1].starts(with: "s=".utf8), words[1].starts(with: "v=".utf8) else { return nil }
+        let digits = words[1].drop { !Self.isDigit($0) }.prefix(while: Self.isDigit)
+        guard let value = Int(Substring(digits)) else { return nil }
         register = Register(
-            database: database, measurement: String(key[0]), series: String(key[1].dropFirst(2)), time: time)
+            database: database, measurement: String(Substring(key[0])), series: String(Substring(key[1].dropFirst(2))),
+            time: time)
         self.value = value
         self.text = text
     }
@@ -139,7 +145,48 @@ package struct Registers {
     private var statements: [(offset: Offset, mutation: LoadMutation)] = []
     private var linesOf: [Offset: [LoadLine]] = [:]
 
+    /// What a lying disk lost: nodes may show any of it, and what came of it nobody knows.
+    private var lostValues: Set<Int> = []
+    private var doubtfulPlaces: Set<String> = []
+    private var doubtfulDatabases: Set<String> = []
+
     package init() {}
+
+    /// The log ends at `end` now and has lost these records, acknowledged ones among them.
+    package mutating func forget(_ lost: [(Offset, KeptRecord)], remaining: [KeptRecord]) throws {
+        var rest = Registers()
+        rest.lostValues = lostValues
+        rest.doubtfulPlaces = doubtfulPlaces
+        rest.doubtfulDatabases = doubtfulDatabases
+        for (number, record) in remaining.enumerated() { try rest.apply(Offset(UInt64(number)), record) }
+        let end = Offset(UInt64(remaining.count))
+        rest.floors = floors.filter { $0.value < end }
+        for (offset, record) in lost {
+            switch record {
+            case .points, .refusal:
+                let target = if case .refusal(let target, _, _) = record { target } else { offset }
+                for line in linesOf[target] ?? [] {
+                    rest.lostValues.insert(line.value)
+                    rest.doubtfulPlaces.insert(line.register.place)
+                }
+            case .mutation(let statement, let database):
+                switch LoadMutation(statement: statement, database: database) {
+                case .createDatabase(let name), .dropDatabase(let name): rest.doubtfulDatabases.insert(name)
+                case .dropMeasurement(_, let name), .delete(_, let name, _, _), .dropSeries(_, let name, _):
+                    rest.doubtfulPlaces.insert("\(database).\(name)")
+                case nil: break
+                }
+            }
+        }
+        self = rest
+    }
+
+    /// Nothing is known of it since a disk has lied.
+    package func isDoubtful(_ database: String) -> Bool { doubtfulDatabases.contains(database) }
+
+    package func isDoubtful(_ measurement: String, in database: String) -> Bool {
+        doubtfulDatabases.contains(database) || doubtfulPlaces.contains("\(database).\(measurement)")
+    }
 
     package mutating func apply(_ offset: Offset, _ record: KeptRecord) throws {
         switch record {
@@ -150,7 +197,7 @@ package struct Registers {
                     throw Violation("5 convergence", "the log holds a line that nobody sent: \(text)")
                 }
                 lines.append(line)
-                members["\(database).\(line.register.measurement)", default: []].insert(line.register)
+                members[line.register.place, default: []].insert(line.register)
                 changes[line.register, default: []].append(
                     Change(offset: offset, value: line.value, mayBeHidden: line.isString))
                 if offsets[line.value] == nil { offsets[line.value] = offset }
@@ -181,6 +228,7 @@ package struct Registers {
 
     package mutating func acknowledged(_ lines: [LoadLine]) throws {
         for line in lines {
+            if lostValues.contains(line.value) { continue }
             guard let offset = offsets[line.value] else {
                 throw Violation("1 durable ack", "\(line.text) was acknowledged and is not in the durable log")
             }
@@ -192,6 +240,7 @@ package struct Registers {
     package mutating func acknowledged(_ mutation: LoadMutation, sentAt: Offset) throws {
         guard let found = statements.first(where: { $0.offset >= sentAt && $0.mutation == mutation }) else {
             if case .createDatabase = mutation { return }
+            if doubtfulDatabases.contains(mutation.database) || !doubtfulPlaces.isEmpty { return }
             throw Violation("1 durable ack", "\(mutation.statement) was acknowledged and is not in the durable log")
         }
         for register in covered(by: mutation) {
@@ -212,7 +261,7 @@ package struct Registers {
         (members["\(database).\(measurement)"] ?? []).sorted()
     }
 
-    package func isKnown(_ value: Int) -> Bool { offsets[value] != nil }
+    package func isKnown(_ value: Int) -> Bool { offsets[value] != nil || lostValues.contains(value) }
 
     /// Whether a state of the log that holds everything up to `floor` (inclusive) shows this value.
     package func mayShow(_ register: Register, _ value: Int?, floor: Offset) -> Bool {

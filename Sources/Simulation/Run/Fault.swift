@@ -9,7 +9,7 @@ package struct Fault: CustomStringConvertible {
         case nodeKilled, nodeLosesPower, nodeHangs, nodeSlow, nodeRefuses, nodeTimesOut, nodeBreaksConnections
         case nodeRolledBack, nodeWiped, nodeFlaps
         case linkCut, linkReset, linkSlow, clientsCut
-        case diskFull, diskSlow, syncFails, diskRots
+        case diskFull, diskSlow, syncFails, diskRots, diskLies
         case nodePaused
         case gatewayClockJumps, nodeClockJumps
     }

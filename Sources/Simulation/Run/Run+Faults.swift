@@ -77,6 +77,14 @@ extension Run {
             failNextSync()
         case .diskRots:
             rot(&random)
+        case .diskLies:
+            hasLied = true
+            gateway.disk.disk.withLock { $0.liesAboutSyncs = true }
+            after(fault) { [unowned self] in
+                gateway.kill(isPowerLoss: true)
+                gateway.disk.disk.withLock { $0.liesAboutSyncs = false }
+                startGatewaySoon()
+            }
         case .nodePaused:
             pause(fault)
         case .gatewayClockJumps:
@@ -135,6 +143,7 @@ extension Run {
             }), let name = gateway.disk.segmentNames.dropLast().randomElement(using: &random)
         else { return }
         note("rot in \(name)")
+        hasRotted = true
         let (place, bit) = (random.next(), UInt8(1) << UInt8(random.next() % 8))
         gateway.disk.corrupt(name) { bytes in
             if !bytes.isEmpty { bytes[Int(place % UInt64(bytes.count))] ^= bit }

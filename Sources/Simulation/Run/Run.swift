@@ -44,6 +44,10 @@ package final class Run: @unchecked Sendable {
     let plan: [Fault]
     /// Of this run: not every run has lines that nodes refuse.
     let hasBadLines: Bool
+    /// A disk has forgotten what it had confirmed, or changed it: these promises are void, and the checks know which.
+    var hasLied = false
+    var hasRotted = false
+    private var delays = DelayWatch()
     var copy = LogCopy()
     var registers = Registers()
     var outcome = RunOutcome()
@@ -77,11 +81,15 @@ package final class Run: @unchecked Sendable {
         }
         hasBadLines = random.chance(40)
         let span = Int64(options.operations) * 20 * millisecond
-        plan = Fault.plan(options.faults, over: span, nodes: count, kinds: Fault.Kind.allCases, random: &random)
+        // Few runs have a disk that lies: behind it not everything can be checked.
+        let lies = random.chance(10)
+        plan = Fault.plan(
+            options.faults, over: span, nodes: count,
+            kinds: Fault.Kind.allCases.filter { $0 != .diskLies || lies }, random: &random)
 
         var log = CommitLog.Configuration(directory: "/log")
-        log.segmentBytes = random.pick([64 << 10, 256 << 10])
-        log.maximumBytes = 64 * log.segmentBytes
+        log.segmentBytes = random.pick([16 << 10, 64 << 10, 256 << 10])
+        log.maximumBytes = max(64 * log.segmentBytes, 4 << 20)
         log.minimumFreeBytes = 0
         log.keptBytes = random.chance(50) ? 0 : 1 << 20
         log.maximumPendingBytes = 1 << 20
@@ -145,7 +153,8 @@ package final class Run: @unchecked Sendable {
         gateway.onOpened = { [unowned self] life in
             check {
                 note("the gateway opens its log: \(life.log.start) to \(life.log.durableEnd), ours ends at \(copy.end)")
-                try copy.compare(life.log)
+                try forgetLost(life.log)
+                try copy.compare(life.log, mayHaveHoles: hasRotted || hasLied)
                 try follow(life.log)
             }
         }
@@ -162,7 +171,7 @@ package final class Run: @unchecked Sendable {
         }
         let writers = 4
         for number in 0..<writers { loads.append(Load(number, of: self)) }
-        every(50 * millisecond) { [unowned self] in watch() }
+        every(DelayWatch.period) { [unowned self] in watch() }
         every(second) { [unowned self] in operate() }
         every(3 * second) { [unowned self] in
             let index = Int.random(in: nodes.indices, using: &scheduler.random)
@@ -175,6 +184,14 @@ package final class Run: @unchecked Sendable {
             body()
             every(period, body)
         }
+    }
+
+    private func forgetLost(_ log: CommitLog) throws {
+        guard hasLied else { return }
+        let lost = try copy.forgetLost(log)
+        guard !lost.isEmpty else { return }
+        note("the disk had lied: \(lost.count) records from \(lost[0].0) on are gone")
+        try registers.forget(lost, remaining: copy.records)
     }
 
     private func follow(_ log: CommitLog) throws {
@@ -248,6 +265,11 @@ package final class Run: @unchecked Sendable {
                 }
                 if state == .inSync { tampered.remove(index) }
             }
+            try delays.note(
+                scheduler.now, durableEnd: life.log.durableEnd,
+                cursors: nodes.enumerated().map { index, node in
+                    snapshot.ackSet.contains(NodeIndex(index)) ? life.log.cursor(node.name) ?? .zero : nil
+                })
             let inSync = snapshot.readSet.map { Int($0.value) }
             if !inSync.isEmpty { lastInSync = inSync }
         }
@@ -304,6 +326,7 @@ package final class Run: @unchecked Sendable {
         gateway.syncTime = 100 * microsecond...millisecond
         gateway.disk.disk.withLock { disk in
             disk.capacity = .max
+            disk.liesAboutSyncs = false
             disk.fault = nil
             disk.crashAtStep = nil
         }
@@ -366,7 +389,7 @@ package final class Run: @unchecked Sendable {
             var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
             model.finish(&work, now: SimulatedClock.wall(scheduler.now))
             if case .points(let database, let lines) = record, let answer = work.answer, answer.status != 204,
-                !isErasedLater(lines, of: database, after: number)
+                !isErasedLater(lines, of: database, after: number), !isDoubtful(lines, of: database)
             {
                 throw Violation(
                     "7 refusal",
@@ -383,7 +406,7 @@ package final class Run: @unchecked Sendable {
                 !diverged.contains {
                     line.contains("\($0.database).autogen.\($0.measurement)")
                         || line.hasPrefix("\($0.database).autogen \($0.measurement),")
-                }
+                } && !isDoubtful(line)
             }
             guard let line = different.first else { continue }
             let side = expected.contains(line) ? "lacks" : "has, against the log,"
@@ -409,6 +432,26 @@ package final class Run: @unchecked Sendable {
         return texts.allSatisfy { text in
             guard let line = LoadLine(text: text, database: database) else { return false }
             return erasing.contains { $0.covers(line.register) }
+        }
+    }
+
+    private func isDoubtful(_ texts: [String], of database: String) -> Bool {
+        texts.contains { text in
+            guard let line = LoadLine(text: text, database: database) else { return false }
+            return registers.isDoubtful(line.register.measurement, in: database)
+        }
+    }
+
+    /// - Parameter line: of what a server holds.
+    private func isDoubtful(_ line: String) -> Bool {
+        Load.databases.contains { database in
+            if registers.isDoubtful(database) {
+                return line.contains("\(database).autogen") || line.hasPrefix("database \(database),")
+            }
+            return Load.measurements.contains {
+                registers.isDoubtful($0, in: database)
+                    && (line.contains("\(database).autogen.\($0) ") || line.contains("\(database).autogen \($0),"))
+            }
         }
     }
 

@@ -18,8 +18,8 @@ package struct ReceivedAnswer {
     private let message: Message
 
     init?(_ message: Message) {
-        let words = message.firstLine.split(separator: " ", maxSplits: 2)
-        guard words.count >= 2, let status = Int(words[1]) else { return nil }
+        let words = message.firstLine.split(separator: UInt8(ascii: " "), maxSplits: 2)
+        guard words.count >= 2, let status = Int(String(decoding: words[1], as: UTF8.self)) else { return nil }
         self.status = status
         self.message = message
     }
@@ -42,9 +42,7 @@ struct Message {
     let head: [UInt8]
     let body: [UInt8]
 
-    var firstLine: String {
-        String(decoding: head.prefix { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
-    }
+    var firstLine: ArraySlice<UInt8> { head.prefix { $0 != UInt8(ascii: "\r") } }
 
     /// - Parameter name: in lower case.
     func header(_ name: String) -> String? { Self.header(name, in: head[...]) }
@@ -123,15 +121,15 @@ struct MessageReader {
 
 extension SimulatedRequest {
     init?(_ message: Message) {
-        let words = message.firstLine.split(separator: " ")
+        let words = message.firstLine.split(separator: UInt8(ascii: " "))
         guard words.count == 3 else { return nil }
-        method = String(words[0])
-        let target = words[1].split(separator: "?", maxSplits: 1)
-        path = String(target.first ?? "")
-        parameters = target.count > 1 ? Form.decode(target[1]) : []
+        method = String(decoding: words[0], as: UTF8.self)
+        let path = words[1].prefix { $0 != UInt8(ascii: "?") }
+        self.path = String(decoding: path, as: UTF8.self)
+        parameters = Form.decode(words[1][path.endIndex...].dropFirst())
         body = message.body
         if message.header("content-type") == "application/x-www-form-urlencoded" {
-            parameters += Form.decode(String(decoding: body, as: UTF8.self)[...])
+            parameters += Form.decode(body[...])
             body = []
         }
     }
@@ -184,23 +182,29 @@ package enum Form {
         return String(decoding: out, as: UTF8.self)
     }
 
-    static func decode(_ text: Substring) -> [(String, String)] {
-        text.split(separator: "&").map { pair in
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (decoded(parts[0]), parts.count > 1 ? decoded(parts[1]) : "")
+    static func decode(_ text: ArraySlice<UInt8>) -> [(String, String)] {
+        text.split(separator: UInt8(ascii: "&")).map { pair in
+            let key = pair.prefix { $0 != UInt8(ascii: "=") }
+            return (decoded(key), decoded(pair[key.endIndex...].dropFirst()))
         }
     }
 
-    private static func decoded(_ text: Substring) -> String {
+    private static func decoded(_ text: ArraySlice<UInt8>) -> String {
+        guard text.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "%") }) else {
+            return String(decoding: text, as: UTF8.self)
+        }
         var out: [UInt8] = []
-        var bytes = Array(text.utf8)[...]
-        while let byte = bytes.popFirst() {
+        out.reserveCapacity(text.count)
+        var place = text.startIndex
+        while place < text.endIndex {
+            let byte = text[place]
+            place += 1
             switch byte {
             case UInt8(ascii: "+"): out.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
-                let pair = String(decoding: bytes.prefix(2), as: UTF8.self)
-                out.append(UInt8(pair, radix: 16) ?? byte)
-                bytes = bytes.dropFirst(2)
+                let pair = text[place..<min(place + 2, text.endIndex)]
+                out.append(UInt8(String(decoding: pair, as: UTF8.self), radix: 16) ?? byte)
+                place = pair.endIndex
             default: out.append(byte)
             }
         }
