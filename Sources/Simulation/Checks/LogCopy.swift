@@ -51,14 +51,17 @@ package struct LogCopy {
         }
     }
 
-    /// After an open of a log whose disk had lied: forgets what is gone, or is something else now. Returns that.
+    /// After an open of a log whose disk had lied: forgets what is gone at the end, or is something else now. Returns
+    /// that, and what is missing before it.
     package mutating func forgetLost(_ log: CommitLog) throws -> [(Offset, KeptRecord)] {
         let held = try Self.read(log, from: log.start).records
         let differs = held.first { $0.0 < end && records[Int($0.0.rawValue)] != $0.1 }?.0
         let cut = min(differs ?? end, log.durableEnd)
-        guard cut < end else { return [] }
-        let lost = records.indices[Int(cut.rawValue)...].map { (Offset(UInt64($0)), records[$0]) }
-        records.removeSubrange(Int(cut.rawValue)...)
+        let there = Set(held.map { $0.0.rawValue })
+        let lost = records.indices.dropFirst(Int(log.start.rawValue)).filter { number in
+            number >= Int(cut.rawValue) || !there.contains(UInt64(number))
+        }.map { (Offset(UInt64($0)), records[$0]) }
+        if cut < end { records.removeSubrange(Int(cut.rawValue)...) }
         return lost
     }
 

@@ -63,6 +63,9 @@ package final class Run: @unchecked Sendable {
     var backups: [InfluxDisk] = []
     var isGatewayDue = false
     var troubled: [Int: Int64] = [:]
+    /// Nodes that the operator has trusted: more of the same, a damaged place of the log after the other, needs no new
+    /// thought.
+    private var trusted: Set<Int> = []
     /// Until when an operator wants a node left alone.
     var paused: [Int: Int64] = [:]
     /// The nodes that were last known to have everything.
@@ -190,7 +193,7 @@ package final class Run: @unchecked Sendable {
         guard hasLied else { return }
         let lost = try copy.forgetLost(log)
         guard !lost.isEmpty else { return }
-        note("the disk had lied: \(lost.count) records from \(lost[0].0) on are gone")
+        note("the disk had lied: \(lost.count) records are gone, the first is \(lost[0].0)")
         try registers.forget(lost, remaining: copy.records)
     }
 
@@ -284,8 +287,9 @@ package final class Run: @unchecked Sendable {
         }
         let waiting = nodes.indices.filter { snapshot.nodes[$0].state.awaitsOperator }
         if waiting.count == nodes.count, let first = lastInSync.first(where: { !tampered.contains($0) }),
-            scheduler.now - (troubled[first] ?? scheduler.now) > 20 * second
+            scheduler.now - (troubled[first] ?? scheduler.now) > (trusted.contains(first) ? 2 : 20) * second
         {
+            trusted.insert(first)
             note("the operator trusts \(nodes[first].name): \(snapshot.nodes[first].obstacle)")
             outcome.copies += 1
             troubled[first] = nil
