@@ -48,6 +48,35 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "S11 a node that hung, and was put back before it counted as down, is noticed though nothing else was under way"
+        )
+        func hungAndRestored() async throws {
+            // So that it never counts as down: contact is not lost that way.
+            try await TestCluster.run(.init(["ping_interval": "200ms", "ping_misses": "100"])) { cluster in
+                try await fill(cluster, "early")
+                let copy = try await copyOfB(cluster)
+                try await age(cluster)
+                for node in cluster.nodes { try await cluster.waitForMarker(on: node) }
+                // Then the gateway has no connection to b but those of its own questions and pings.
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try await cluster.gateway.start()
+                try await cluster.gateway.waitUntilDrained()
+                cluster.b.hang()
+                // Some pings go without an answer.
+                await moment(.seconds(1))
+                try await cluster.b.kill()
+                try cluster.b.restore(copy)
+                try await cluster.b.start()
+                try await eventually("b is out of sync, or equal already", within: .seconds(5)) {
+                    if try await !cluster.gateway.status().node("b").isInSync { return true }
+                    return try await holdsAll(cluster.b)
+                }
+                try await requireUnreadUntilEqual(cluster)
+                try await requireEqual(cluster)
+            }
+        }
+
         @Test("S11 a node put back while the gateway was down is noticed at the start")
         func restoredBehindItsBack() async throws {
             try await TestCluster.run { cluster in
