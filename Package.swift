@@ -109,8 +109,8 @@ let full: [Target] = [
     tests(
         "ReplicationTests",
         [
-            "Replication", "Cluster", "CommitLog", "NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix,
-            nioLocks,
+            "Replication", "Cluster", "CommitLog", "NodeClient", "SimulatedDisk", "TestSupport", "TestThreads", nioCore,
+            nioPosix, nioEmbedded, nioLocks,
         ]),
     tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
@@ -126,7 +126,7 @@ let full: [Target] = [
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
-    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL"]),
+    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog"]),
 ]
 
 // SLUICE_FUZZ=1 adds the fuzz targets, for `scripts/fuzz`: programs whose main function is libFuzzer's.

@@ -60,7 +60,7 @@ package final class LoopLog {
     private static let allNodes: UInt16 = 0
 
     /// Appends them as one entry: after a crash all of them are there, or none.
-    func append(_ refusals: [RefusalRecord], whenDurable: @escaping (Bool) -> Void) {
+    package func append(_ refusals: [RefusalRecord], whenDurable: @escaping (Bool) -> Void) {
         guard let last = refusals.indices.last else { return whenDurable(true) }
         do throws(LogError) {
             for (index, refusal) in refusals.enumerated() {

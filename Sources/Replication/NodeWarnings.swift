@@ -4,8 +4,9 @@ package enum NodeWarnings {
     /// - Parameters:
     ///   - others: the other nodes that have shown themselves.
     ///   - clockSkew: nanoseconds by which the node's clock may differ from ours.
-    static func of(_ facts: NodeFacts, beside others: [(name: String, facts: NodeFacts)], clockSkew: Int64) -> [String]
-    {
+    package static func of(
+        _ facts: NodeFacts, beside others: [(name: String, facts: NodeFacts)], clockSkew: Int64
+    ) -> [String] {
         var warnings: [String] = []
         for other in others where other.facts.version != facts.version {
             warnings.append(
@@ -25,9 +26,9 @@ package enum NodeWarnings {
                 "wal-fsync-delay is \(delay / 1_000_000) ms: after a power loss the node lacks writes that it had "
                     + "confirmed; set it to 0s")
         }
-        if let offset = facts.clockOffset, max(0, abs(offset) - facts.roundTrip / 2) > clockSkew {
+        if let offset = facts.clockOffset, let certain = facts.certainSkew, certain > clockSkew {
             warnings.append(
-                "its clock is \(abs(offset) / 1_000_000) ms \(offset > 0 ? "ahead of" : "behind") the gateway's: queries "
+                "its clock is \(offset.magnitude / 1_000_000) ms \(offset > 0 ? "ahead of" : "behind") the gateway's: queries "
                     + "with now() and retention differ between nodes; run an NTP client on both")
         }
         if facts.runsContinuousQueries != false, !facts.continuousQueries.isEmpty {

@@ -71,7 +71,7 @@ private final class Debts: Sendable {
         var durable: [Offset: [UInt8]] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     func owe(_ bytes: [UInt8]) { state.withLock { $0.waiting.append(bytes) } }
 
@@ -218,7 +218,7 @@ private final class WatchingDisk: FileSystem {
     let overlapped = Atomic(0)
     let failed = Atomic(0)
     private let someWritesFail: Bool
-    private let random = Mutex(SplitMix(seed: 9))
+    private let random = Guarded(SplitMix(seed: 9))
     private let real = PosixFileSystem()
 
     init(someWritesFail: Bool) { self.someWritesFail = someWritesFail }

@@ -126,12 +126,7 @@ extension EndToEnd {
                     let line = "rot text=\"this is point number \(number) of them\" \(number)"
                     try #require(try await cluster.client.write(line, db: "t").status == 204)
                 }
-                // What a node gets again after a restart begins at its marker, about a second behind.
-                let end = try await cluster.gateway.status().log.durableEnd
-                try await eventually("a's marker says that a has all of it") {
-                    let marker = try await cluster.a.client.firstRow("SELECT cursor FROM marker", db: "_sluice")
-                    return marker?.first.flatMap { UInt64($0) } == end
-                }
+                try await cluster.waitForMarker(on: cluster.a)
                 try #require(try await cluster.gateway.stop() == .exited(0))
                 try flip("this is point number 50 of them", in: cluster.gateway.dataFolder)
                 try await cluster.gateway.start()
@@ -148,6 +143,37 @@ extension EndToEnd {
                 #expect(metrics["sluice_log_damaged_ranges_total"] == 1)
                 let dump = try await GatewayProcess.run(["log", "dump", "--data-dir", cluster.gateway.dataFolder.path])
                 #expect(dump.output.contains("DAMAGE"), "\(dump.output)\n\(cluster.gateway.log)")
+            }
+        }
+
+        @Test("L20 A5 rot behind lines that a node refuses: it says that it needs a copy, and the others serve")
+        func rotBehindRefusedLines() async throws {
+            try await TestCluster.run { cluster in
+                try #require(try await cluster.client.write("rot v=1 1", db: "t").status == 204)
+                try await cluster.gateway.waitUntilDrained()
+                try await cluster.b.kill()
+                try await cluster.gateway.waitUntilOutOfSync("b")
+                let refused = try await cluster.client.write("rot v=2i 2\nrot v=3 3", db: "t")
+                #expect(refused.status == 400, "\(refused)")
+                for number in 4..<20 {
+                    try #require(try await cluster.client.write("rot v=\(number) \(number)", db: "t").status == 204)
+                }
+                try await cluster.waitForMarker(on: cluster.a)
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                // What the set decided of the lines stands behind them; so b gets these lines, and refuses them.
+                try flip("field type conflict", in: cluster.gateway.dataFolder)
+                try await cluster.gateway.start()
+                try await cluster.b.start()
+                let b = try await eventually("b needs a copy") {
+                    let b = try await cluster.gateway.status().node("b")
+                    return b.sync == "needs-copy" ? b : nil
+                }
+                #expect(b.reason?.contains("lost") == true, "\(b)")
+                #expect(try await cluster.b.client.count("v", of: "rot", db: "t") == 2, "b has what came before")
+                try await cluster.gateway.waitUntilInSync(["a"])
+                #expect(try await cluster.client.write("rot v=20 20", db: "t").status == 204)
+                for _ in 0..<10 { #expect(try await cluster.client.count("v", of: "rot", db: "t") == 19) }
+                #expect(try await cluster.gateway.status().node("a").diverged == nil)
             }
         }
 

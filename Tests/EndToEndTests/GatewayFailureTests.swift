@@ -1,5 +1,6 @@
 // The gateway dies or is stopped under load: whatever it acknowledged is there afterwards, on all nodes.
 
+import CommitLog
 import Foundation
 import Glibc
 import TestSupport
@@ -58,6 +59,40 @@ extension EndToEnd {
                 for node in cluster.nodes { try await journal.requireAllStored(on: node) }
                 try await requireSameData(cluster.nodes, db: "t")
             }
+        }
+
+        @Test(
+            "L22 what the set refuses of a record for several reasons is one entry of the log, whole after a crash or none"
+        )
+        func oneEntry() async throws {
+            try await TestCluster.run { cluster in
+                try #require(try await cluster.client.write("m v=1 1\nn v=1 1", db: "t").status == 204)
+                // Ten weeks later m may have another type; so what is refused is found line by line, each with its words.
+                let later = 6_048_000_000_000_000
+                let reply = try await cluster.client.write(
+                    "m v=1i 2\nm v=1i \(later)\nn v=\"text\" 2", db: "t")
+                #expect(reply.status == 400, "\(reply)")
+                let refusals = try refusals(in: cluster.gateway.dataFolder)
+                #expect(Set(refusals.map(\.reason)).count == 2, "\(refusals)")
+                #expect(refusals.map(\.endsEntry) == [false, true])
+            }
+        }
+
+        /// The records about refused lines, in order.
+        private func refusals(in dataFolder: URL) throws -> [(reason: String, endsEntry: Bool)] {
+            let log = try LogInspection(directory: dataFolder.appendingPathComponent("log").path)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 8)
+            defer { buffer.deallocate() }
+            var refusals: [(reason: String, endsEntry: Bool)] = []
+            var position = log.start
+            while case .records(let records, let next) = try log.read(from: position, into: buffer) {
+                position = next
+                for record in records where record.kind == .refusal {
+                    let refusal = try RefusalRecord(decoding: UnsafeRawBufferPointer(rebasing: buffer[record.body]))
+                    refusals.append((refusal.reason, record.endsEntry))
+                }
+            }
+            return refusals
         }
 
         @Test(

@@ -48,6 +48,40 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "S11 a node that hung, and was put back before it counted as down, is noticed though nothing else was under way"
+        )
+        func hungAndRestored() async throws {
+            // So that it never counts as down: contact is not lost that way.
+            try await TestCluster.run(.init(["ping_interval": "500ms", "ping_misses": "100"])) { cluster in
+                try await fill(cluster, "early")
+                let copy = try await copyOfB(cluster)
+                try await age(cluster)
+                for node in cluster.nodes { try await cluster.waitForMarker(on: node) }
+                // Then the gateway has no connection to b but those of its own questions and pings.
+                try #require(try await cluster.gateway.stop() == .exited(0))
+                try await cluster.gateway.start()
+                try await cluster.gateway.waitUntilDrained()
+                var usual = Int.max
+                await moment(.seconds(1)) {
+                    usual = min(usual, try connections(of: cluster.gateway, to: cluster.b))
+                    return false
+                }
+                cluster.b.hang()
+                // Were pings given up, there would now be moments with a connection less, which nobody could see break.
+                await moment(.seconds(3)) { try connections(of: cluster.gateway, to: cluster.b) < usual }
+                try await cluster.b.kill()
+                try cluster.b.restore(copy)
+                try await cluster.b.start()
+                try await eventually("b is out of sync, or equal already", within: .seconds(5)) {
+                    if try await !cluster.gateway.status().node("b").isInSync { return true }
+                    return try await holdsAll(cluster.b)
+                }
+                try await requireUnreadUntilEqual(cluster)
+                try await requireEqual(cluster)
+            }
+        }
+
         @Test("S11 a node put back while the gateway was down is noticed at the start")
         func restoredBehindItsBack() async throws {
             try await TestCluster.run { cluster in
@@ -256,6 +290,22 @@ extension EndToEnd {
                 try #require(try await cluster.client.write("tick v=1 \(number)", db: "t").status == 204)
                 await moment(.milliseconds(600))
             }
+        }
+
+        /// How many established connections the gateway's process has to the node.
+        private func connections(of gateway: GatewayProcess, to node: InfluxNode) throws -> Int {
+            let process = try #require(gateway.process)
+            let files = "/proc/\(process.pid)/fd"
+            let sockets = try FileManager.default.contentsOfDirectory(atPath: files).compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: "\(files)/\($0)")
+            }
+            let port = String(node.port, radix: 16, uppercase: true)
+            // sl, local address, remote address, state (01: established), ..., inode as the tenth.
+            return try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").filter { line in
+                let words = line.split(separator: " ")
+                return words.count > 9 && words[2].hasSuffix(":\(port)") && words[3] == "01"
+                    && sockets.contains("socket:[\(words[9])]")
+            }.count
         }
 
         /// `late` is what only a node holds that has caught up; a deletion shows that the order was kept.

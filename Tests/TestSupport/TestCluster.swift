@@ -71,6 +71,16 @@ package struct TestCluster: Sendable {
         try await gateway.waitUntilDrained(within: limit)
     }
 
+    /// Waits until the node's own marker says that it has everything: what it gets again after a restart of the gateway
+    /// begins there, and markers are written about a second behind.
+    package func waitForMarker(on node: InfluxNode) async throws {
+        let end = try await gateway.status().log.durableEnd
+        try await eventually("the marker of \(node.name) says that it has everything") {
+            let marker = try await node.client.firstRow("SELECT cursor FROM marker", db: "_sluice")
+            return marker?.first.flatMap { UInt64($0) } == end
+        }
+    }
+
     /// A statement that asks every node the same and wants the same bytes from all, as text.
     package func sameAnswer(_ question: String, db: String = "t") async throws -> String {
         var answers: [String] = []

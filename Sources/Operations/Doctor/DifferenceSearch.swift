@@ -39,7 +39,7 @@ struct DifferenceSearch {
             let points = try await nodes.eachAnswer { [time] in
                 $0.points(of: source, in: range, per: Self.week, within: time)
             }
-            return .differs(range, points: points.map { $0.values.reduce(0) { $0 + $1.values.reduce(0, +) } })
+            return .differs(range, points: points.map { $0.values.reduce(0) { $0 &+ $1.values.reduce(0, &+) } })
         } catch {
             return .unknown(reason: "\(error)")
         }

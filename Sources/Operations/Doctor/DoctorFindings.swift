@@ -49,11 +49,9 @@ package enum DoctorFindings {
 
     private static func clocks(_ nodes: [(node: String, facts: NodeFacts)]) -> [Finding] {
         nodes.compactMap { node in
-            guard let offset = node.facts.clockOffset else { return nil }
-            // What the round trip leaves open counts for the node.
-            let certain = abs(offset) - node.facts.roundTrip / 2
-            guard certain > largestSkew else { return nil }
-            let milliseconds = abs(offset) / 1_000_000
+            guard let offset = node.facts.clockOffset, let certain = node.facts.certainSkew, certain > largestSkew
+            else { return nil }
+            let milliseconds = offset.magnitude / 1_000_000
             return Finding(
                 .warning, "clock",
                 "the clock of \(node.node) is \(milliseconds) ms \(offset > 0 ? "ahead of" : "behind") this machine's",

@@ -1,7 +1,8 @@
 // Times and durations as InfluxDB (that is, Go) writes them in SHOW DIAGNOSTICS and SHOW RETENTION POLICIES.
 
 package enum GoText {
-    /// Nanoseconds since 1970 of a time in UTC such as `2026-11-21T02:38:04.812424504Z`; nil for anything else.
+    /// Nanoseconds since 1970 of a time in UTC such as `2026-11-21T02:38:04.812424504Z`; nil for anything else,
+    /// and for what 64 bits do not hold: before 1677-09-21T00:12:44Z, after 2262-04-11T23:47:16.854775807Z.
     package static func time(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes.last == UInt8(ascii: "Z"), bytes[4] == UInt8(ascii: "-"),
@@ -20,8 +21,9 @@ package enum GoText {
             fraction = (places.count..<9).reduce(value) { value, _ in value * 10 }
         }
         let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
-        let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? nil : nanoseconds &+ fraction
+        let (whole, isTooFar) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (nanoseconds, overflow) = whole.addingReportingOverflow(fraction)
+        return isTooFar || overflow ? nil : nanoseconds
     }
 
     /// Nanoseconds of a duration such as `168h0m0s`, `1.5s`, `100ms` or `0s`; nil for anything else.

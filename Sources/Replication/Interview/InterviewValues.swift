@@ -87,6 +87,22 @@ package struct NodeFacts: Equatable, Sendable {
     package var indexVersion: String?
 
     package init() {}
+
+    /// All in nanoseconds; at the ends of what can be counted, because a clock may show any year.
+    ///
+    /// - Parameters:
+    ///   - shown: the node's clock.
+    ///   - wall: our clock when it was asked for.
+    ///   - roundTrip: how long the answer took.
+    package static func clockOffset(of shown: Int64, askedAt wall: Int64, roundTrip: Int64) -> Int64 {
+        let (offset, overflow) = shown.subtractingReportingOverflow(wall + roundTrip / 2)
+        return overflow ? (shown < 0 ? .min : .max) : offset
+    }
+
+    /// By how much the clocks differ in any case, in nanoseconds: what the round trip leaves open counts for the node.
+    package var certainSkew: Int64? {
+        clockOffset.map { max(0, Int64(clamping: $0.magnitude) - roundTrip / 2) }
+    }
 }
 
 /// What is under way inside a node at one moment.

@@ -41,11 +41,7 @@ extension NodeInterview {
         var facts = NodeFacts()
         facts.process = ProcessIdentity(diagnostics: diagnostics)
         facts.version = version
-        facts.clockOffset = now.flatMap { now in
-            // A clock may show any year.
-            let (offset, overflow) = now.subtractingReportingOverflow(wall + roundTrip / 2)
-            return overflow ? nil : offset
-        }
+        facts.clockOffset = now.map { NodeFacts.clockOffset(of: $0, askedAt: wall, roundTrip: roundTrip) }
         facts.roundTrip = roundTrip
         facts.walFsyncDelay = shown("config-data", "wal-fsync-delay")?.string.flatMap(GoText.duration)
         facts.runsContinuousQueries = shown("config-cqs", "enabled")?.bool
