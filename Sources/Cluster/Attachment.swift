@@ -65,6 +65,10 @@ package struct Attachment: Equatable, Sendable {
         package var lastMarker: UInt64?
         /// The largest cursor in any marker that this run has sent to the node, confirmed or not; nil: none yet.
         package var attemptedMarker: UInt64?
+        /// The shards that it shows; nil: it does not.
+        package var shards: ShardsSeen?
+        /// The shards that it was seen to have open before.
+        package var knownShards = OpenShards()
         /// An operator has declared the node good as it is.
         package var isTrusted = false
         /// How many records a healthy node's marker may lie behind the cursor after a restart of the gateway, when the
@@ -114,7 +118,7 @@ extension Attachment.Situation {
                 reason: "\(node) and \(twin.name) are the same server (\(process)); remove one of them from the"
                     + " configuration, or correct its url")
         }
-        let verdict = ownMarker.map(judge) ?? withoutMarker
+        let verdict = checkingShards(ownMarker.map(judge) ?? withoutMarker)
         return isTrusted ? trusted(verdict) : verdict
     }
 
@@ -207,6 +211,21 @@ extension Attachment.Situation {
 
     private func described(_ marker: Marker) -> String {
         "log \(marker.logID) knows it as \(marker.node) and had reached record \(marker.cursor) in epoch \(marker.epoch)"
+    }
+
+    // MARK: Shards
+
+    /// A node whose data is there, but not open, answers as if it were not there.
+    private func checkingShards(_ verdict: Attachment.Verdict) -> Attachment.Verdict {
+        guard let shards, ownMarker.map({ $0.node == node }) ?? foreignMarkers.isEmpty else { return verdict }
+        let offset: Offset?
+        switch verdict {
+        case .attach(let start), .rewind(let start, _): offset = start
+        case .hold: offset = nil
+        case .needsCopy, .compareInventories: return verdict
+        }
+        let missing = knownShards.missing(in: shards, deliveredFrom: offset)
+        return missing.isEmpty ? verdict : .needsCopy(reason: OpenShards.advice(missing, node: node))
     }
 
     // MARK: An operator's word

@@ -90,14 +90,14 @@ package struct NodeAnswer: Equatable, Sendable {
         return .linesRefused(refusal)
     }
 
-    /// Whether the words speak of something that the node has too little of: no record is at fault then.
+    /// Whether the words speak of something that the node has too little of, or may not do: no record is at fault then.
     package static func isShortage(_ words: String) -> Bool {
         shortages.contains { words.mentions($0) } || isTransient(words)
     }
 
     private static let shortages = [
         "cache-max-memory-size exceeded", "no space left", "disk quota", "too many open files", "cannot allocate",
-        "input/output error", "read-only file system", "timeout", "is pending deletion",
+        "input/output error", "read-only file system", "permission denied", "timeout", "is pending deletion",
     ]
 
     private func short(_ text: String) -> String {

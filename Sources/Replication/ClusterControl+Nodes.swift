@@ -9,6 +9,8 @@ import NIOCore
 /// What the control keeps of one node.
 struct NodeControl {
     var memory: NodeMemory
+    /// What it was seen to have open.
+    var shards: OpenShards
     /// What it said last.
     var interviewed: Interviewed?
     /// What it showed of itself last.
@@ -21,7 +23,10 @@ struct NodeControl {
     var pauseEnd: Scheduled<Void>?
     var isBeingGivenUp = false
 
-    init(memory: NodeMemory) { self.memory = memory }
+    init(memory: NodeMemory, shards: OpenShards) {
+        self.memory = memory
+        self.shards = shards
+    }
 }
 
 /// The first nodes of a log: nobody knows yet what the truth is.
@@ -110,6 +115,8 @@ extension ClusterControl {
         situation.lastMarker =
             (interviewed.lastMarker ?? commitLog.cursor(Self.markerCursor + name(node)))?.rawValue
         situation.attemptedMarker = interviewed.attemptedMarker?.rawValue
+        situation.shards = interviewed.shards
+        situation.knownShards = own.shards
         situation.isTrusted = isTrusted
         for (index, other) in state.value.nodes.enumerated() where NodeIndex(index) != node {
             // Who is not fed may still be the same server.
@@ -189,6 +196,7 @@ extension ClusterControl {
         state.value.nodes[index].isBeingGivenUp = false
         state.value.nodes[index].process = interviewed.facts.process
         if isKnownAgain { remember(node) }
+        noteShards(node, interviewed, at: offset, isNew: reason != nil || isKnownAgain)
         forgetReports(of: node)
         let readable = max(horizon, isRewind ? max(before, offset) : offset)
         perform(state.value.sync.attached(node, cursor: offset, horizon: readable))
@@ -228,6 +236,8 @@ extension ClusterControl {
         state.value.nodes[index].isBeingGivenUp = true
         perform(state.value.sync.needsCopy(node, reason: reason))
         leaveAttachment(node)
+        state.value.nodes[index].shards = OpenShards()
+        keepShards(node)
         makeDurable(node, keeping: offset)
     }
 

@@ -80,11 +80,15 @@ package final class ClusterControl: ReplicatorDelegate {
         var snapshot = ClusterSnapshot(nodes: nodes)
         snapshot.durableEnd = log.durableEnd
         view = ClusterView(snapshot)
-        let memories = nodes.map { NodeMemory(decoding: log.note(NodeMemory.noteName($0.name)) ?? []) }
+        let controls = nodes.map { node in
+            NodeControl(
+                memory: NodeMemory(decoding: log.note(NodeMemory.noteName(node.name)) ?? []),
+                shards: OpenShards(decoding: log.note(OpenShards.noteName(node.name)) ?? []))
+        }
         state = NIOLoopBoundBox.makeBoxSendingValue(
             State(
                 sync: SyncSet(nodes: nodes.count, settings: settings.sync),
-                nodes: memories.map { NodeControl(memory: $0) }
+                nodes: controls
             ), eventLoop: control
         )
     }

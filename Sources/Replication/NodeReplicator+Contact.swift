@@ -66,16 +66,28 @@ extension NodeReplicator {
     }
 
     private func askForMarkers(_ facts: NodeFacts, _ turn: Int) {
-        questions.markers().and(questions.hasData()).assumeIsolated().whenComplete { [self] result in
+        let answers = questions.markers().and(questions.hasData()).and(questions.shards())
+        answers.assumeIsolated().whenComplete { [self] result in
             guard !isStopped, case .interviewing(turn) = contact else { return }
             switch result {
             case .failure(let error): interviewFailed(error)
-            case .success(let (markers, hasData)):
+            case .success(let ((markers, hasData), shards)):
+                if let shards, shards.process != facts.process {
+                    return interviewFailed(
+                        InterviewFailure(.unreachable, reason: "was started again while it was asked what it holds"))
+                }
+                if shards?.isDropping == true {
+                    return interviewFailed(
+                        InterviewFailure(
+                            .refused,
+                            reason: "is at work on a DROP statement: until that is over it cannot be known"
+                                + " whether it holds all its data"))
+                }
                 contact = .known
                 delegate.interviewed(
                     node,
                     Interviewed(
-                        facts: facts, markers: markers, hasData: hasData, lastMarker: lastMarker,
+                        facts: facts, markers: markers, hasData: hasData, shards: shards, lastMarker: lastMarker,
                         attemptedMarker: attemptedMarker))
             }
         }
@@ -141,6 +153,7 @@ extension NodeReplicator {
         recent = RecentRefusals()
         shardGroups = ShardGroups()
         stubborn = [:]
+        shardLooks = ShardLooks()
         lastMarker = nil
         let here = NIOLoopBound(self, eventLoop: eventLoop)
         let loop = eventLoop

@@ -4,6 +4,7 @@
 import Cluster
 import CommitLog
 import NIOCore
+import NodeClient
 
 extension NodeReplicator {
     func send(_ mutation: MutationRecord, _ id: Int) {
@@ -14,6 +15,26 @@ extension NodeReplicator {
             statement: statement, database: mutation.database, retentionPolicy: mutation.retentionPolicy,
             parameters: mutation.parameters
         )
+        let effect = ShardEffect(mutation)
+        if case .makes = effect { shardLooks.hurry() }
+        guard case .drops(let database, let policy) = effect else { return transmit(request, mutation, id) }
+        flights[id]?.isDrop = true
+        shardLooks.drops += 1
+        let (here, loop, generation) = (NIOLoopBound(self, eventLoop: eventLoop), eventLoop, generation)
+        delegate.willDrop(node, database: database, policy: policy) {
+            loop.execute {
+                let this = here.value
+                guard !this.isStopped, generation == this.generation, this.flights[id] != nil else { return }
+                guard case .open = this.gate, !this.isPaused else {
+                    this.putBack(id)
+                    return this.pump()
+                }
+                this.transmit(request, mutation, id)
+            }
+        }
+    }
+
+    private func transmit(_ request: NodeRequest, _ mutation: MutationRecord, _ id: Int) {
         transmit(request, limit: settings.largestMutationAnswer) { [weak self] in self?.executed(mutation, id, $0) }
     }
 

@@ -12,6 +12,9 @@ struct StubbornBatch {
     let first: Offset
     var failures = 0
     let since: Int64
+    /// When the node was asked for its shards; nil: not yet.
+    var askedAt: Int64?
+    var isAsking = false
     /// The node has taken another write meanwhile.
     var otherWritesWork = false
 
@@ -172,7 +175,8 @@ extension NodeReplicator {
             ?? StubbornBatch(first: first.offset, since: eventLoop.monotonicNanoseconds)
         batch.failures += 1
         stubborn[database] = batch
-        if batch.isPoison(now: eventLoop.monotonicNanoseconds), !NodeAnswer.isShortage(reason) {
+        let isAsking = status == 500 && askForShards(id, words: reason, database: database)
+        if !isAsking, batch.isPoison(now: eventLoop.monotonicNanoseconds), !NodeAnswer.isShortage(reason) {
             takeApart(id)
             guard case .send(let sent) = flights[id]?.delivery?.next else { return }
             let refusal = Refusal(status: 500, message: reason)

@@ -31,6 +31,11 @@ package final class NodeReplicator {
         package var markerInterval: TimeAmount = .seconds(1)
         /// From 0 to 1, new at each call: nodes must not be tried again in step.
         package var jitter: @Sendable () -> Double = { .random(in: 0..<1) }
+        /// Which shards the node has open is asked soon after it was attached, then less and less often, down to this.
+        package var shardLookInterval: TimeAmount = .seconds(60)
+        /// A write that is refused with 500 so often, and for so long, is a reason to ask what the node's shards are.
+        package var stubbornFailures = 5
+        package var stubbornTime: TimeAmount = .seconds(30)
         package var largestMutationAnswer = 4 << 20
         package var largestRefusalText = 64 << 10
         /// Opens sealed statements.
@@ -54,6 +59,8 @@ package final class NodeReplicator {
         var undecided: Set<Offset> = []
         /// Records of which lines that the set refused were left out from the beginning.
         var excluded: Set<Offset> = []
+        /// The statement drops shards.
+        var isDrop = false
         /// What is to be reported once the feed has come this far: the set may have decided already.
         var unreported: (refused: [Int: RefusedLines], until: Offset)?
     }
@@ -115,6 +122,7 @@ package final class NodeReplicator {
     var recent = RecentRefusals()
     var shardGroups = ShardGroups()
     var stubborn: [String: StubbornBatch] = [:]
+    var shardLooks = ShardLooks()
     /// Why the feed ended, while the node has not yet applied what came before.
     var feedEnd: (reason: String, lostBefore: Offset?)?
 
@@ -164,7 +172,10 @@ package final class NodeReplicator {
         }
         markers = eventLoop.scheduleRepeatedTask(
             initialDelay: settings.markerInterval, delay: settings.markerInterval
-        ) { _ in here.value.writeMarker() }
+        ) { _ in
+            here.value.writeMarker()
+            here.value.lookAtShards()
+        }
         for pool in [pool, pingPool] {
             pool.onConnectionLost = { [weak self] in self?.contactLost(reason: "a connection to it was lost") }
         }

@@ -28,6 +28,15 @@ package protocol ReplicatorDelegate: AnyObject, Sendable {
     /// What the node was found to be, at each interview.
     func noted(_ node: NodeIndex, _ facts: NodeFacts)
 
+    /// Which shards it has open.
+    /// - Parameter cursor: of the node, when the question was asked.
+    func sawShards(_ node: NodeIndex, _ open: Set<ShardIdentity>, at cursor: Offset, attachment: Int)
+    /// The next statement drops what is of this policy, database, or anything (nil); done once that is durable, so that
+    /// half of it done is never taken for damage.
+    func willDrop(_ node: NodeIndex, database: String?, policy: String?, then done: @escaping @Sendable () -> Void)
+    /// A write was refused with 500 again and again, and these are the node's shards.
+    func refusesForLong(_ node: NodeIndex, _ write: StubbornWrite, _ seen: ShardsSeen)
+
     /// Answer with `decided`.
     func reported(_ node: NodeIndex, _ report: RefusalReport)
     func took(_ node: NodeIndex, _ offset: Offset)
@@ -50,6 +59,8 @@ package struct Interviewed: Sendable {
     package var markers: [Marker]
     /// Whether a database of users has a measurement.
     package var hasData: Bool
+    /// Nil: it does not show them.
+    package var shards: ShardsSeen?
     /// The newest marker that the node has confirmed to us; nil: none yet.
     package var lastMarker: Offset?
     /// The largest cursor in any marker that was sent to it.

@@ -29,6 +29,11 @@ package final class InfluxNode: Sendable {
         package var folder: URL?
 
         package init() {}
+
+        /// Caches are written out to files a second after the last write, in place of ten minutes.
+        package mutating func writesOutSoon() {
+            extra["data", default: ""] += "\ncache-snapshot-write-cold-duration = \"1s\""
+        }
     }
 
     package var url: String { "http://\(host):\(port)" }
@@ -58,6 +63,7 @@ package final class InfluxNode: Sendable {
             ("monitor", "store-enabled = false"),
             ("subscriber", "enabled = false"),
             ("continuous_queries", "enabled = false"),
+            ("shard-precreation", ""),
             (
                 "http",
                 """
@@ -158,6 +164,35 @@ package final class InfluxNode: Sendable {
     package func restore(_ snapshot: Snapshot) throws {
         try wipe()
         try FileManager.default.copyItem(at: snapshot.data, to: folder.url.appendingPathComponent("data"))
+    }
+
+    /// What a kill at a bad moment can leave of a shard: files that were begun and have no content.
+    package enum ShardDamage: String, CaseIterable, Sendable {
+        /// Of the index `tsi1`: the shard cannot be opened, and refuses writes for ever.
+        case index
+        /// Points (they must have been written out): the shard cannot be opened, and the next write, or the start after
+        /// that one, makes an empty one in its place.
+        case points
+    }
+
+    /// Damages a shard of a node that does not run, so that InfluxDB 1.6 does not open it at the next start.
+    package func damage(_ damage: ShardDamage, shard: Int, of database: String, policy: String = "autogen") throws {
+        precondition(process == nil)
+        let folder = folder.url.appendingPathComponent("data/data/\(database)/\(policy)/\(shard)")
+        let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+        let damaged = (files?.allObjects as? [URL] ?? []).filter { file in
+            damage == .points ? file.pathExtension == "tsm" : file.path.hasSuffix("/index/0/MANIFEST")
+        }
+        if damaged.isEmpty { throw TestFailure("nothing to damage (\(damage)) in \(folder.path)") }
+        for file in damaged { try Data().write(to: file) }
+    }
+
+    /// Waits until the points of a shard are in files; see `Settings.writesOutSoon`.
+    package func waitUntilWrittenOut(shard: Int, of database: String, policy: String = "autogen") async throws {
+        let folder = folder.url.appendingPathComponent("data/data/\(database)/\(policy)/\(shard)").path
+        try await eventually("shard \(shard) of \(name) is written out", within: .seconds(30)) {
+            try FileManager.default.contentsOfDirectory(atPath: folder).contains { $0.hasSuffix(".tsm") }
+        }
     }
 
     /// Requests that the node has taken up and not finished: of all databases over HTTP, and in the shards of `db`
