@@ -65,6 +65,8 @@ package final class SimulatedFileSystem: FileSystem {
         /// Calls that change something, since the beginning.
         package var steps = 0
         package var crashAtStep: Int?
+        /// The crash comes so many steps after the next file is made or renamed.
+        package var crashAfterNaming: Int?
         /// Bytes that all files together may have.
         package var capacity = Int.max
         /// Asked before each call: an errno makes it fail.
@@ -107,6 +109,7 @@ package final class SimulatedFileSystem: FileSystem {
             disk.life += 1
             disk.isDead = false
             disk.crashAtStep = nil
+            disk.crashAfterNaming = nil
             disk.locked = []
         }
     }
@@ -272,6 +275,10 @@ package final class SimulatedFileSystem: FileSystem {
                 return error
             }
             disk.steps += 1
+            if let more = disk.crashAfterNaming, operation == .create || operation == .rename {
+                disk.crashAfterNaming = nil
+                disk.crashAtStep = disk.steps + more
+            }
             if let step = disk.crashAtStep, disk.steps >= step {
                 if disk.random.chance(70) { _ = body(&disk, true) }
                 disk.isDead = true

@@ -82,6 +82,37 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "S11 a node put back when the gateway had only asked it who it is, and had no other connection, is noticed")
+        func restoredAfterQuestions() async throws {
+            try await TestCluster.run(.init(["ping_interval": "6s"]), linked: ["b"]) { cluster in
+                try await fill(cluster, "early")
+                let copy = try await copyOfB(cluster)
+                try await age(cluster)
+                let link = try cluster.link(to: "b")
+                // So that no ping comes before b is back.
+                let pings = link.requestsPassedOn(of: "GET /ping")
+                try await eventually("b is pinged", within: .seconds(20)) {
+                    link.requestsPassedOn(of: "GET /ping") > pings
+                }
+                let questions = link.requestsPassedOn(of: "SHOW%20DIAGNOSTICS")
+                link.cut(.rst)
+                try await eventually("b is asked, and in sync again") {
+                    guard link.requestsPassedOn(of: "SHOW%20DIAGNOSTICS") > questions else { return false }
+                    return try await cluster.gateway.status().node("b").isInSync
+                }
+                try await cluster.b.kill()
+                try cluster.b.restore(copy)
+                try await cluster.b.start()
+                try await eventually("b is out of sync, or equal already", within: .seconds(15)) {
+                    if try await !cluster.gateway.status().node("b").isInSync { return true }
+                    return try await holdsAll(cluster.b)
+                }
+                try await requireUnreadUntilEqual(cluster)
+                try await requireEqual(cluster)
+            }
+        }
+
         @Test("S11 a node put back while the gateway was down is noticed at the start")
         func restoredBehindItsBack() async throws {
             try await TestCluster.run { cluster in

@@ -19,8 +19,12 @@ extension Run {
             gateway.kill(isPowerLoss: true)
             startGatewaySoon()
         case .gatewayCrashesWithinWrite:
+            // Between any two calls, or where a segment or the ledger gets its name.
             let steps = Int.random(in: 1...12, using: &random)
-            gateway.disk.disk.withLock { $0.crashAtStep = $0.steps + steps }
+            let isNaming = random.chance(50)
+            gateway.disk.disk.withLock {
+                if isNaming { $0.crashAfterNaming = steps / 3 } else { $0.crashAtStep = $0.steps + steps }
+            }
         case .gatewayHangs:
             gateway.stop()
             after(fault) { [unowned self] in gateway.goOn() }

@@ -152,7 +152,10 @@ package final class Run: @unchecked Sendable {
     }
 
     private func prepare() {
-        gateway.onDurable = { [unowned self] log in check { try follow(log) } }
+        // What a process wrote whose disk is gone is seen when the next one opens it.
+        gateway.onDurable = { [unowned self] log in
+            if !gateway.disk.isDead { check { try follow(log) } }
+        }
         gateway.onOpened = { [unowned self] life in
             check {
                 note("the gateway opens its log: \(life.log.start) to \(life.log.durableEnd), ours ends at \(copy.end)")
@@ -167,6 +170,10 @@ package final class Run: @unchecked Sendable {
         }
         for node in nodes {
             node.onRequest = { [unowned self, unowned node] request in check { try arrived(request, at: node) } }
+            node.onAnswer = { [unowned self, unowned node] answer in
+                guard options.isTraced, answer.status >= 300 else { return }
+                note("\(node.name) answers \(answer.status) \(String(decoding: answer.body.prefix(300), as: UTF8.self))")
+            }
         }
         gateway.start()
         for fault in plan where !options.without.contains(fault.number) {
@@ -198,7 +205,10 @@ package final class Run: @unchecked Sendable {
     }
 
     private func follow(_ log: CommitLog) throws {
-        for (offset, record) in try copy.follow(log) { try registers.apply(offset, record) }
+        for (offset, record) in try copy.follow(log) {
+            note("record \(offset) is durable: \(record)")
+            try registers.apply(offset, record)
+        }
     }
 
     /// Nothing reaches a node that is not durable.
@@ -333,6 +343,7 @@ package final class Run: @unchecked Sendable {
             disk.liesAboutSyncs = false
             disk.fault = nil
             disk.crashAtStep = nil
+            disk.crashAfterNaming = nil
         }
         for node in nodes {
             node.temper = SimulatedNode.Temper()

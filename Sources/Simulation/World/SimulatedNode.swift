@@ -41,6 +41,7 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
     package private(set) var requests = 0
     /// Called with each request that has arrived, before it is begun.
     package var onRequest: ((SimulatedRequest) -> Void)?
+    package var onAnswer: ((SimulatedAnswer) -> Void)?
     /// Called after each step that was carried out.
     package var onChange: (() -> Void)?
     private let scheduler: Scheduler
@@ -139,6 +140,7 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
     }
 
     private func answer(_ conversation: Conversation, _ answer: SimulatedAnswer) {
+        onAnswer?(answer)
         if conversation.connection.isOpenForPeer { conversation.connection.peerSends(answer.bytes) }
         ended(conversation)
     }
