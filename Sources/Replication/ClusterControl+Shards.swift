@@ -8,9 +8,10 @@ import NIOCore
 extension ClusterControl {
     /// - Parameter isNew: the node holds other data than before, or may: nothing that was known of it counts.
     func noteShards(_ node: NodeIndex, _ interviewed: Interviewed, at cursor: Offset, isNew: Bool) {
-        guard let seen = interviewed.shards else { return }
         if isNew { state.value.nodes[Int(node.value)].shards = OpenShards() }
-        _ = state.value.nodes[Int(node.value)].shards.saw(seen.open, at: cursor)
+        if let seen = interviewed.shards {
+            _ = state.value.nodes[Int(node.value)].shards.saw(seen.open, at: cursor)
+        }
         keepShards(node)
     }
 
@@ -31,7 +32,7 @@ extension ClusterControl {
                 return done()
             }
             keepShards(node)
-            // A log that cannot be written ends the process in any case.
+            // Where it cannot be made durable, only an end of node and gateway within the statement would show it.
             commitLog.checkpoint { _ in done() }
         }
     }

@@ -237,7 +237,8 @@ extension NodeReplicator {
 
     /// About once a second, if the node has got on: what is durable of its cursor, in order with the data.
     func writeMarker() {
-        guard !isStopped, !isWritingMarker, case .open = gate, !isPaused, let durable = delegate.durableCursor(node)
+        guard !isStopped, !isWritingMarker, !shardLooks.isLooking, case .open = gate, !isPaused,
+            let durable = delegate.durableCursor(node)
         else { return }
         let cursor = min(durable, lanes.cursor)
         // A write that another one's failure is measured by.

@@ -43,8 +43,11 @@ extension NodeReplicator {
         questions.openShards().assumeIsolated().whenComplete { [self] result in
             guard !isStopped, generation == self.generation else { return }
             shardLooks.isLooking = false
-            guard case .success(let (seen, open)) = result, seen == process, drops == shardLooks.drops else { return }
-            delegate.sawShards(node, open, at: cursor, attachment: attachment.number)
+            if case .success(let (seen, open)) = result, seen == process, drops == shardLooks.drops {
+                delegate.sawShards(node, open, at: cursor, attachment: attachment.number)
+            }
+            // It says how far the node has come: not before it is known what it has.
+            writeMarker()
         }
     }
 

@@ -173,8 +173,8 @@ package final class NodeReplicator {
         markers = eventLoop.scheduleRepeatedTask(
             initialDelay: settings.markerInterval, delay: settings.markerInterval
         ) { _ in
-            here.value.writeMarker()
             here.value.lookAtShards()
+            here.value.writeMarker()
         }
         for pool in [pool, pingPool] {
             pool.onConnectionLost = { [weak self] in self?.contactLost(reason: "a connection to it was lost") }

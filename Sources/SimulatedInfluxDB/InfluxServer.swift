@@ -62,7 +62,42 @@ package struct InfluxServer: Sendable {
         process = Process(generation: generation, started: now)
         for id in disk.shards.keys { disk.shards[id]?.cacheBytes = 0 }
         if !settings.hasTSI { disk.forgetEmptySeries() }
+        for (id, damage) in disk.damaged {
+            switch damage {
+            case .index: break
+            case .points: disk.damaged[id] = .pointsPutAside
+            case .pointsPutAside: makeAnew(id)
+            }
+        }
     }
+
+    /// In the place of one whose points were put aside.
+    mutating func makeAnew(_ id: Int) {
+        disk.damaged[id] = nil
+        for database in disk.databases {
+            for policy in database.policies where policy.groups.contains(where: { $0.shard == id }) {
+                disk.shards[id] = Shard(id: id, database: database.name, policy: policy.name)
+            }
+        }
+    }
+
+    /// Damages one of the shards, so that it is listed and not opened at the next start. Not while it runs.
+    /// - Parameter number: any; the same one means the same shard.
+    /// - Returns: the shard, for people; nil: there is none.
+    @discardableResult
+    package mutating func damageShard(_ number: UInt64, _ damage: ShardDamage) -> String? {
+        precondition(process == nil, "the data of a server that runs is its own")
+        let ids = disk.shards.keys.sorted()
+        guard !ids.isEmpty, let shard = disk.shards.removeValue(forKey: ids[Int(number % UInt64(ids.count))]) else {
+            return nil
+        }
+        disk.damaged[shard.id] = damage
+        unsynced[shard.id] = nil
+        return "shard \(shard.id) of \(shard.database)/\(shard.policy)"
+    }
+
+    /// Whether a shard is listed and not open.
+    package var hasDamage: Bool { !disk.damaged.isEmpty }
 
     /// The process ends at once. What was under way is over, what was stored stays: it is in the system's memory.
     package mutating func kill() { process = nil }

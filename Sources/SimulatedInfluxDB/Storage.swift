@@ -6,6 +6,8 @@ package struct InfluxDisk: Sendable {
     var databases: [Database] = []
     var users: [User] = []
     var shards: [Int: Shard] = [:]
+    /// Shards that are listed and cannot be opened, by number; they are not in `shards`.
+    var damaged: [Int: ShardDamage] = [:]
     var lastGroup = 0
     var lastShard = 0
 
@@ -34,6 +36,16 @@ package struct InfluxDisk: Sendable {
         guard let index = self.database(database) else { return [] }
         return databases[index].policies.flatMap { $0.groups.map(\.shard) }.sorted()
     }
+}
+
+/// What a kill at a bad moment can do to a shard (reference 6).
+package enum ShardDamage: Sendable {
+    /// To its index (`tsi1`): it is never opened again, and each write into it is a 500.
+    case index
+    /// To its points: at the next start it is not opened. The write after that, or the start after that, makes it anew.
+    case points
+    /// So it was left by the start.
+    case pointsPutAside
 }
 
 struct User: Sendable {

@@ -151,7 +151,11 @@ extension InfluxServer {
         task.shards[index].points = []
         var error: String?
         var isOver = true
-        if disk.shards[write.shard] == nil {
+        if disk.damaged[write.shard] == .pointsPutAside { makeAnew(write.shard) }
+        if disk.damaged[write.shard] != nil {
+            process?.shards[write.shard]?.failed += 1
+            error = "[shard \(write.shard)] unexpected end of JSON input"
+        } else if disk.shards[write.shard] == nil {
             // Dropped meanwhile. The server makes it anew, on disk only: no query finds what is written there.
             process?.shards[write.shard]?.ok += 1
         } else if write.phase == .check {

@@ -41,6 +41,7 @@ package final class ChaosRun: Sendable {
     private let bad: BadClient
     private let clients: [any ChaosClient]
     private let faults = Tally()
+    private let copies = Tally()
 
     package init(_ settings: ChaosSettings) async throws {
         self.settings = settings
@@ -135,6 +136,7 @@ package final class ChaosRun: Sendable {
         }
         timeline.say("faults: \(faults.description)")
         timeline.say("requests: \(tally.description)")
+        timeline.say("\(Self.copied): \(copies[Self.copied])")
     }
 
     private var isOver: Bool {
@@ -181,6 +183,7 @@ package final class ChaosRun: Sendable {
         do {
             try await world.gateway.waitUntilHealthy(within: .seconds(60))
             for node in world.nodes { try await node.waitUntilUp() }
+            try await copyWhereDamaged()
             let took = try await timed { try await world.gateway.waitUntilInSync(within: .seconds(90)) }.took
             timeline.note("all nodes are in-sync after \(took)")
             try world.requireAlive()
@@ -190,6 +193,28 @@ package final class ChaosRun: Sendable {
             throw Violation("no fault is left, yet: \(error)")
         }
     }
+
+    /// A kill can leave a shard that InfluxDB does not open any more. The gateway says so and asks for a copy, and here is
+    /// the operator who makes it.
+    private func copyWhereDamaged() async throws {
+        let limit = ContinuousClock.now + .seconds(90)
+        while ContinuousClock.now < limit {
+            let nodes = try await world.gateway.status().nodes
+            if nodes.allSatisfy(\.isInSync) { return }
+            let damaged = nodes.firstIndex {
+                $0.sync == "needs-copy" && $0.reason?.contains("InfluxDB could not open") == true
+            }
+            if let damaged, let source = nodes.firstIndex(where: \.isInSync) {
+                timeline.say(
+                    "\(nodes[damaged].name) is copied from \(nodes[source].name): \(nodes[damaged].reason ?? "")")
+                try await world.copy(from: source, to: damaged)
+                copies.add(Self.copied)
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private static let copied = "nodes copied because InfluxDB damaged a shard"
 
     /// The gateway's memory, descriptors and threads, which no fault may make grow.
     private func requireBounds() throws -> Vitals {

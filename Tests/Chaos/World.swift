@@ -163,6 +163,13 @@ package final class World: Sendable {
         }
     }
 
+    /// Puts one node's data in the place of another's, as an operator does it: both are stopped meanwhile.
+    func copy(from source: Int, to target: Int) async throws {
+        for node in [source, target] { try await begin(Fault(kind: .stopNode, node: node, hold: .zero)) }
+        try nodes[target].restore(nodes[source].snapshot())
+        for node in [source, target] { try await nodes[node].start() }
+    }
+
     /// Throws if a process ended that nobody killed. To be asked when no fault is under way.
     func requireAlive() throws {
         if let status = gateway.process?.status { throw Violation("the gateway ended: \(status)\n\(gateway.log)") }

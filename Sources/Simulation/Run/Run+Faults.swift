@@ -60,6 +60,8 @@ extension Run {
             rollBack(fault.node, for: fault.duration, isWipe: false)
         case .nodeWiped:
             rollBack(fault.node, for: fault.duration, isWipe: true)
+        case .nodeDamaged:
+            damage(fault.node, random.next(), for: fault.duration)
         case .linkCut:
             node.link.cut(patience: 25 * second)
             after(fault) { node.link.heal() }
@@ -129,6 +131,18 @@ extension Run {
             node.start()
             note("\(node.name) is back")
         }
+    }
+
+    /// The node is killed at a bad moment, and comes back without one of its shards; only while another node has everything.
+    private func damage(_ index: Int, _ number: UInt64, for downtime: Int64) {
+        let node = nodes[index]
+        guard node.isRunning, let snapshot,
+            snapshot.readSet.contains(where: { Int($0.value) != index && !tampered.contains(Int($0.value)) })
+        else { return }
+        tampered.insert(index)
+        node.kill()
+        note("\(node.name) cannot open \(node.server.damageShard(number, .index) ?? "nothing") any more")
+        scheduler.after(downtime) { node.start() }
     }
 
     private func pause(_ fault: Fault) {

@@ -185,7 +185,7 @@ package final class Run: @unchecked Sendable {
         every(second) { [unowned self] in operate() }
         every(3 * second) { [unowned self] in
             let index = Int.random(in: nodes.indices, using: &scheduler.random)
-            backups[index] = nodes[index].server.snapshot()
+            if !nodes[index].server.hasDamage { backups[index] = nodes[index].server.snapshot() }
         }
     }
 
