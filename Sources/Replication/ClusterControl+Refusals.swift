@@ -111,10 +111,30 @@ extension ClusterControl {
             diverged(node, lines, report: any)
         }
         let isDifference = !decision.diverged.isEmpty
-        append(records) { [self] in
+        inTurn(offset, records) { [self] in
             // What differs must be known after a crash before the node gets on.
             if isDifference { return makeDurable { [self] in tell(decision, of: offset, reports) } }
             tell(decision, of: offset, reports)
+        }
+    }
+
+    /// Appends them, unless a decision on the same record is not durable yet: this one may build on it, and does so
+    /// mostly with nothing to add.
+    private func inTurn(_ offset: Offset, _ records: [RefusalRecord], then done: @escaping @Sendable () -> Void) {
+        let appending: @Sendable () -> Void = { [self] in
+            append(records) { [self] in
+                done()
+                guard var later = state.value.undurable[offset] else { return }
+                let next = later.isEmpty ? nil : later.removeFirst()
+                state.value.undurable[offset] = next == nil ? nil : later
+                next?()
+            }
+        }
+        if state.value.undurable[offset] != nil {
+            state.value.undurable[offset]?.append(appending)
+        } else {
+            state.value.undurable[offset] = []
+            appending()
         }
     }
 

@@ -27,6 +27,8 @@ package final class ClusterControl: ReplicatorDelegate {
         var court = RefusalCourt()
         /// By record, the reports that the court has heard and not decided on.
         var reports: [Offset: [NodeIndex: RefusalReport]] = [:]
+        /// By record, while a decision on it is on its way to the disk: what comes after that.
+        var undurable: [Offset: [@Sendable () -> Void]] = [:]
         var nodes: [NodeControl]
         var firstAttach = FirstAttach()
         /// Reports of records that were in the log before it was opened wait until what was decided then is known.
