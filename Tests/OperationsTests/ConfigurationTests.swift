@@ -193,6 +193,16 @@ struct ConfigurationTests {
             ]
         ),
         (
+            "nodes: [{name: a, url: http://h:1}]\nlisten: :1\nlisten: :2",
+            [
+                "sluice.yaml:2:1: the key listen is there twice in one mapping, the first time here: correct the YAML here or just above"
+            ]
+        ),
+        (
+            "listen: :1\nadmin: :3\nnodes: [{name: a, url: http://h:1}]\nadmin: :4\nlisten: :2",
+            ["sluice.yaml:1:1: each of the keys admin, listen is there twice in one mapping: correct it"]
+        ),
+        (
             "nodes:\n- {name: a, url: http://h:1}\n- {name: a, url: http://h:2}",
             ["sluice.yaml:3:10: the node name a is there twice: give each node its own name"]
         ),

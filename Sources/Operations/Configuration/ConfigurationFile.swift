@@ -19,7 +19,7 @@ extension ConfigurationLoader {
             nodesAreBroken = true
             report(
                 .file(name, line: mark?.line ?? 1, column: mark?.column ?? 1), what,
-                advice: "correct the YAML here or just above")
+                advice: mark == nil ? "correct it" : "correct the YAML here or just above")
         } catch {
             nodesAreBroken = true
             report(.file(name, line: 1, column: 1), "the file cannot be read as YAML", advice: "\(error)")
@@ -161,10 +161,12 @@ extension ConfigurationLoader {
             .composer(_, let problem, let mark, _):
             return (mark, "not valid YAML, \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            return (
-                context.mark,
-                "the key \(duplicates.joined(separator: ", ")) is there twice in the mapping that begins here"
-            )
+            if duplicates.count == 1 {
+                return (context.mark, "the key \(duplicates[0]) is there twice in one mapping, the first time here")
+            }
+            // The parser names one place of many, at random.
+            let names = duplicates.sorted().joined(separator: ", ")
+            return (nil, "each of the keys \(names) is there twice in one mapping")
         case .reader(let problem, _, _, _):
             return (nil, "not valid text, \(problem)")
         default:
