@@ -172,7 +172,8 @@ package final class Run: @unchecked Sendable {
             node.onRequest = { [unowned self, unowned node] request in check { try arrived(request, at: node) } }
             node.onAnswer = { [unowned self, unowned node] answer in
                 guard options.isTraced, answer.status >= 300 else { return }
-                note("\(node.name) answers \(answer.status) \(String(decoding: answer.body.prefix(300), as: UTF8.self))")
+                let words = String(decoding: answer.body.prefix(300), as: UTF8.self)
+                note("\(node.name) answers \(answer.status) \(words)")
             }
         }
         gateway.start()
