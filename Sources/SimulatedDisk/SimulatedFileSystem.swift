@@ -65,8 +65,8 @@ package final class SimulatedFileSystem: FileSystem {
         /// Calls that change something, since the beginning.
         package var steps = 0
         package var crashAtStep: Int?
-        /// The crash comes so many steps after the next file is made or renamed.
-        package var crashAfterNaming: Int?
+        /// The crash comes so many steps after the next segment gets its name.
+        package var crashAfterNewSegment: Int?
         /// Bytes that all files together may have.
         package var capacity = Int.max
         /// Asked before each call: an errno makes it fail.
@@ -109,7 +109,7 @@ package final class SimulatedFileSystem: FileSystem {
             disk.life += 1
             disk.isDead = false
             disk.crashAtStep = nil
-            disk.crashAfterNaming = nil
+            disk.crashAfterNewSegment = nil
             disk.locked = []
         }
     }
@@ -266,7 +266,7 @@ package final class SimulatedFileSystem: FileSystem {
     /// Runs a call that changes something. If the crash comes now, the change happens in part, fully or not at all,
     /// and nothing works any more.
     private func change(
-        _ operation: FileError.Operation, _ path: String, life: Int? = nil,
+        _ operation: FileError.Operation, _ path: String, life: Int? = nil, newName: String? = nil,
         failing: (inout Disk) -> Void = { _ in }, _ body: (inout Disk, _ isCrashing: Bool) -> Int32
     ) throws(FileError) {
         let error = disk.withLock { disk -> FileError? in
@@ -275,8 +275,8 @@ package final class SimulatedFileSystem: FileSystem {
                 return error
             }
             disk.steps += 1
-            if let more = disk.crashAfterNaming, operation == .create || operation == .rename {
-                disk.crashAfterNaming = nil
+            if let more = disk.crashAfterNewSegment, newName?.hasSuffix(".segment") == true {
+                disk.crashAfterNewSegment = nil
                 disk.crashAtStep = disk.steps + more
             }
             if let step = disk.crashAtStep, disk.steps >= step {
@@ -307,7 +307,7 @@ package final class SimulatedFileSystem: FileSystem {
     package func create(_ path: String) throws(FileError) -> any File {
         let name = name(path)
         var made = (inode: 0, life: 0)
-        try change(.create, path) { disk, _ in
+        try change(.create, path, newName: name) { disk, _ in
             guard disk.names[name] == nil else { return EEXIST }
             made = (disk.nextInode, disk.life)
             disk.inodes[disk.nextInode] = Inode()
@@ -330,7 +330,7 @@ package final class SimulatedFileSystem: FileSystem {
 
     package func rename(_ path: String, to newPath: String) throws(FileError) {
         let (from, to) = (name(path), name(newPath))
-        try change(.rename, path) { disk, _ in
+        try change(.rename, path, newName: to) { disk, _ in
             guard let inode = disk.names[from] else { return ENOENT }
             disk.names[from] = nil
             disk.names[to] = inode

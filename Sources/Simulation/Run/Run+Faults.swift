@@ -19,11 +19,11 @@ extension Run {
             gateway.kill(isPowerLoss: true)
             startGatewaySoon()
         case .gatewayCrashesWithinWrite:
-            // Between any two calls, or where a segment or the ledger gets its name.
+            // Between any two calls, at any time or while a segment begins.
             let steps = Int.random(in: 1...12, using: &random)
-            let isNaming = random.chance(50)
+            let isBeginning = random.chance(50)
             gateway.disk.disk.withLock {
-                if isNaming { $0.crashAfterNaming = steps / 3 } else { $0.crashAtStep = $0.steps + steps }
+                if isBeginning { $0.crashAfterNewSegment = steps / 2 } else { $0.crashAtStep = $0.steps + steps }
             }
         case .gatewayHangs:
             gateway.stop()

@@ -344,7 +344,7 @@ package final class Run: @unchecked Sendable {
             disk.liesAboutSyncs = false
             disk.fault = nil
             disk.crashAtStep = nil
-            disk.crashAfterNaming = nil
+            disk.crashAfterNewSegment = nil
         }
         for node in nodes {
             node.temper = SimulatedNode.Temper()
