@@ -38,7 +38,8 @@ final class Load {
 
     private func begin() {
         let database = random.pick(Self.databases)
-        switch Int.random(in: 0..<100, using: &random) {
+        let isChange = run.hasManyChanges && random.chance(20)
+        switch Int.random(in: isChange ? 90..<100 : 0..<100, using: &random) {
         case ..<58: write(database, isBad: false)
         case ..<62: write(database, isBad: run.hasBadLines)
         case ..<90: read(database)
@@ -125,25 +126,30 @@ final class Load {
         let measurement = random.pick(Self.measurements)
         let floors = run.registers.floors(of: measurement, in: database)
         run.outcome.reads += 1
+        let sentAt = run.scheduler.now
         let query = Form.encode("SELECT v FROM \(measurement) GROUP BY s")
         ask("GET", "/query?db=\(database)&epoch=ns&q=\(query)", "") { [unowned self] answer in
             guard let answer, answer.status == 200 else { return }
-            let isStale = answer.header("x-sluice-stale") != nil
-            if isStale { run.outcome.staleReads += 1 }
+            let age = answer.header("x-sluice-stale")
+            if age != nil { run.outcome.staleReads += 1 }
             let seen = try Self.values(answer.body, measurement, database)
             guard let seen else { return }
             for (register, value) in seen.sorted(by: { $0.key < $1.key }) where !run.registers.isKnown(value) {
                 throw Violation("5 convergence", "a read shows \(value) at \(register), which is not in the log")
             }
-            guard !isStale, !run.registers.isDoubtful(measurement, in: database) else { return }
+            guard !run.registers.isDoubtful(measurement, in: database) else { return }
+            let staleFloor = run.staleFloor(sentAt: sentAt, seconds: age.flatMap { Int64($0.dropLast()) })
+            // On an operator's word nodes go on without what has rotted.
+            if age != nil, !run.trusted.isEmpty || run.hasLied { return }
             for register in run.registers.registers(of: measurement, in: database) {
                 // What came after the read was sent may be seen or not.
-                let floor = floors[register] ?? .zero
+                let floor = age == nil ? floors[register] ?? .zero : staleFloor
                 guard run.registers.mayShow(register, seen[register], floor: floor) else {
                     throw Violation(
                         "3 read your acks",
                         "client \(number) reads \(seen[register].map(String.init) ?? "nothing") at \(register), though "
-                            + "everything up to \(floor) was acknowledged before; \(run.registers.history(register))")
+                            + "everything up to \(floor) was acknowledged before\(age.map { " and it says it is \($0) old" } ?? ""); "
+                            + run.registers.history(register))
                 }
             }
         }

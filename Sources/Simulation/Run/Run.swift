@@ -44,10 +44,15 @@ package final class Run: @unchecked Sendable {
     let plan: [Fault]
     /// Of this run: not every run has lines that nodes refuse.
     let hasBadLines: Bool
+    /// Nor is every run one of many statements that change data or schema.
+    let hasManyChanges: Bool
     /// A disk has forgotten what it had confirmed, or changed it: these promises are void, and the checks know which.
     var hasLied = false
     var hasRotted = false
     private var delays = DelayWatch()
+    /// When what was durable; where the log ended when it was opened last.
+    private var durable: [(time: Int64, end: Offset)] = []
+    private var openedEnd = Offset.zero
     var copy = LogCopy()
     var registers = Registers()
     var outcome = RunOutcome()
@@ -65,7 +70,7 @@ package final class Run: @unchecked Sendable {
     var troubled: [Int: Int64] = [:]
     /// Nodes that the operator has trusted: more of the same, a damaged place of the log after the other, needs no new
     /// thought.
-    private var trusted: Set<Int> = []
+    private(set) var trusted: Set<Int> = []
     /// Until when an operator wants a node left alone.
     var paused: [Int: Int64] = [:]
     /// The nodes that were last known to have everything.
@@ -83,6 +88,7 @@ package final class Run: @unchecked Sendable {
             return SimulatedNode(name: "n\(index)", scheduler: scheduler, settings: settings)
         }
         hasBadLines = random.chance(40)
+        hasManyChanges = random.chance(30)
         let span = Int64(options.operations) * 20 * millisecond
         // Few runs have a disk that lies: behind it not everything can be checked.
         let lies = random.chance(10)
@@ -162,6 +168,8 @@ package final class Run: @unchecked Sendable {
                 try forgetLost(life.log)
                 try copy.compare(life.log, mayHaveHoles: hasRotted || hasLied)
                 try follow(life.log)
+                openedEnd = copy.end
+                delays = DelayWatch()
             }
         }
         gateway.onFailed = { [unowned self] words in
@@ -205,7 +213,17 @@ package final class Run: @unchecked Sendable {
         try registers.forget(lost, remaining: copy.records)
     }
 
+    /// What a read must at least show that was sent at this time and says that it may be this old; nil: it says nothing.
+    func staleFloor(sentAt time: Int64, seconds: Int64?) -> Offset {
+        // The age is taken at the resolution of the gateway's ticks.
+        let moment = seconds.map { time - $0 * second - 2 * DelayWatch.period }
+        let known = moment.flatMap { moment in durable.last { $0.time <= moment }?.end } ?? .zero
+        let end = max(known, openedEnd)
+        return end == .zero ? .zero : end.advanced(by: -1)
+    }
+
     private func follow(_ log: CommitLog) throws {
+        defer { durable.append((scheduler.now, copy.end)) }
         for (offset, record) in try copy.follow(log) {
             note("record \(offset) is durable: \(record)")
             try registers.apply(offset, record)
@@ -279,11 +297,13 @@ package final class Run: @unchecked Sendable {
                 }
                 if state == .inSync { tampered.remove(index) }
             }
-            try delays.note(
-                scheduler.now, durableEnd: life.log.durableEnd,
-                cursors: nodes.enumerated().map { index, node in
-                    snapshot.ackSet.contains(NodeIndex(index)) ? life.log.cursor(node.name) ?? .zero : nil
-                })
+            if !gateway.isStopped {
+                try delays.note(
+                    scheduler.now, durableEnd: life.log.durableEnd,
+                    cursors: nodes.enumerated().map { index, node in
+                        snapshot.ackSet.contains(NodeIndex(index)) ? life.log.cursor(node.name) ?? .zero : nil
+                    })
+            }
             let inSync = snapshot.readSet.map { Int($0.value) }
             if !inSync.isEmpty { lastInSync = inSync }
         }

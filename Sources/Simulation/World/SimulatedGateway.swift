@@ -44,7 +44,7 @@ package final class SimulatedGateway: @unchecked Sendable {
     private let surroundings: Surroundings
     private let nodes: [SimulatedNode]
     private let logger: Logger
-    private var isStopped = false
+    package private(set) var isStopped = false
 
     package init(
         settings: GatewaySettings, nodes: [SimulatedNode], disk: SimulatedFileSystem, scheduler: Scheduler,
