@@ -42,8 +42,9 @@ extension Run {
             node.stop()
             after(fault) { node.goOn() }
         case .nodeSlow:
+            // Long enough to use up its delay budget.
             node.temper.serviceTime = 5 * millisecond...800 * millisecond
-            after(fault) { node.temper.serviceTime = SimulatedNode.Temper().serviceTime }
+            after(fault, times: 3) { node.temper.serviceTime = SimulatedNode.Temper().serviceTime }
         case .nodeRefuses:
             node.temper.refuses = random.pick([5, 50, 100])
             node.temper.refusalStatuses = random.pick([
@@ -100,8 +101,8 @@ extension Run {
         }
     }
 
-    private func after(_ fault: Fault, _ end: @escaping () -> Void) {
-        scheduler.after(fault.duration) { [unowned self] in
+    private func after(_ fault: Fault, times factor: Int64 = 1, _ end: @escaping () -> Void) {
+        scheduler.after(factor * fault.duration) { [unowned self] in
             guard !isCalm else { return }
             note("\(fault.kind) of fault \(fault.number) ends")
             end()
