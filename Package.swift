@@ -105,7 +105,7 @@ let full: [Target] = [
     .target(
         name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
         swiftSettings: strict),
-    tests("NodeClientTests", ["NodeClient", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+    tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",
         [

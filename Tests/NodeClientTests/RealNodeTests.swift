@@ -7,6 +7,8 @@ import NodeClient
 import TestThreads
 import Testing
 
+import enum TestSupport.FreePort
+
 @Suite("Node pool against a real influxd", .serialized, .blocking, .enabled(if: RealNode.isInstalled))
 struct RealNodeTests {
     @Test("statements and writes, hanging and dying")
@@ -72,7 +74,7 @@ private struct RealNode {
         defer { try? FileManager.default.removeItem(at: folder) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         defer { #expect(throws: Never.self) { try group.syncShutdownGracefully() } }
-        let ports = try freePorts(2, group)
+        let ports = try [FreePort.next(), FreePort.next()]
         let configuration = """
             reporting-disabled = true
             bind-address = "127.0.0.1:\(ports[0])"
@@ -112,19 +114,6 @@ private struct RealNode {
         try #require(try node.query("SHOW DIAGNOSTICS").body.contains("[[\(process.processIdentifier),"))
         try body(node)
         try loop.submit { pool.value.close(force: true) }.wait().wait()
-    }
-
-    /// Asks the kernel for ports that are free at this moment.
-    private static func freePorts(_ count: Int, _ group: MultiThreadedEventLoopGroup) throws -> [Int] {
-        let listeners = try (0..<count).map { _ in
-            try ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).wait()
-        }
-        defer {
-            for listener in listeners {
-                try? listener.close().wait()
-            }
-        }
-        return try listeners.map { try #require($0.localAddress?.port) }
     }
 
     func signal(_ signal: Int32) throws {

@@ -187,11 +187,20 @@ package final class InfluxNode: Sendable {
         for file in damaged { try Data().write(to: file) }
     }
 
-    /// Waits until the points of a shard are in files; see `Settings.writesOutSoon`.
+    /// Waits until the points of a shard are in files, and nowhere else; see `Settings.writesOutSoon`.
     package func waitUntilWrittenOut(shard: Int, of database: String, policy: String = "autogen") async throws {
-        let folder = folder.url.appendingPathComponent("data/data/\(database)/\(policy)/\(shard)").path
+        let place = "\(database)/\(policy)/\(shard)"
+        let points = folder.url.appendingPathComponent("data/data/\(place)").path
+        let log = folder.url.appendingPathComponent("data/wal/\(place)")
         try await eventually("shard \(shard) of \(name) is written out", within: .seconds(30)) {
-            try FileManager.default.contentsOfDirectory(atPath: folder).contains { $0.hasSuffix(".tsm") }
+            guard try FileManager.default.contentsOfDirectory(atPath: points).contains(where: { $0.hasSuffix(".tsm") })
+            else { return false }
+            // The log's files go once their points are in the others.
+            return try FileManager.default.contentsOfDirectory(atPath: log.path).allSatisfy { name in
+                let file = log.appendingPathComponent(name).path
+                let size = (try? FileManager.default.attributesOfItem(atPath: file))?[.size] as? Int
+                return size == nil || size == 0
+            }
         }
     }
 
