@@ -7,7 +7,7 @@ package struct Fault: CustomStringConvertible {
     package enum Kind: CaseIterable {
         case gatewayKilled, gatewayLosesPower, gatewayCrashesWithinWrite, gatewayHangs
         case nodeKilled, nodeLosesPower, nodeHangs, nodeSlow, nodeRefuses, nodeTimesOut, nodeBreaksConnections
-        case nodeRolledBack, nodeWiped, nodeFlaps, nodeDamaged
+        case nodeRolledBack, nodeWiped, nodeFlaps, nodeDamaged, allNodesLosePower
         case linkCut, linkReset, linkSlow, clientsCut
         case diskFull, diskSlow, syncFails, diskRots, diskLies
         case nodePaused

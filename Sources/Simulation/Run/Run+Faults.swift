@@ -32,6 +32,11 @@ extension Run {
             kill(fault.node, for: fault.duration)
         case .nodeLosesPower:
             kill(fault.node, for: fault.duration, isPowerLoss: true)
+        case .allNodesLosePower:
+            // And come back one after the other.
+            for index in nodes.indices {
+                kill(index, for: fault.duration * Int64.random(in: 1...3, using: &random), isPowerLoss: true)
+            }
         case .nodeFlaps:
             for turn in 0..<Int64(random.next() % 4 + 2) {
                 scheduler.after(turn * 400 * millisecond) { [unowned self] in
