@@ -33,9 +33,10 @@ extension Run {
         case .nodeLosesPower:
             kill(fault.node, for: fault.duration, isPowerLoss: true)
         case .allNodesLosePower:
-            // And come back one after the other.
+            // And come back one after the other: no two servers start in the same nanosecond.
             for index in nodes.indices {
-                kill(index, for: fault.duration * Int64.random(in: 1...3, using: &random), isPowerLoss: true)
+                let downtime = fault.duration * Int64.random(in: 1...3, using: &random) + Int64(index) * millisecond
+                kill(index, for: downtime, isPowerLoss: true)
             }
         case .nodeFlaps:
             for turn in 0..<Int64(random.next() % 4 + 2) {
