@@ -422,17 +422,25 @@ package final class Run: @unchecked Sendable {
                     method: "POST", path: "/query", parameters: [("q", statement), ("db", database)])
             case .refusal: continue
             }
-            var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
-            model.finish(&work, now: SimulatedClock.wall(scheduler.now))
-            if case .points(let database, let lines) = record, let answer = work.answer, answer.status != 204,
-                !isErasedLater(lines, of: database, after: number), !isDoubtful(lines, of: database)
-            {
-                throw Violation(
-                    "7 refusal",
-                    "a server of its own refuses what no refusal in the log speaks of: record \(offset) of "
-                        + "\(database), \(lines.joined(separator: " | ")), refused by the log \(refused[offset]?.sorted() ?? []): "
-                        + answer.text)
-            }
+            var answer = ask(&model, request)
+            guard case .points(let database, let lines) = record, answer?.status != 204 else { continue }
+            // The server has taken the others; again it must take all that is not erased later.
+            let lasting = lines.indices.filter { index in
+                refused[offset]?.contains(index) != true
+                    && !isErasedLater(lines[index], of: database, after: number)
+            }.map { lines[$0] }
+            guard !lasting.isEmpty, !isDoubtful(lines, of: database) else { continue }
+            answer = ask(
+                &model,
+                InfluxRequest(
+                    method: "POST", path: "/write", parameters: [("db", database)],
+                    body: Array(lasting.joined(separator: "\n").utf8)))
+            guard let answer, answer.status != 204 else { continue }
+            throw Violation(
+                "7 refusal",
+                "a server of its own refuses what no refusal in the log speaks of: record \(offset) of "
+                    + "\(database), \(lines.joined(separator: " | ")), refused by the log "
+                    + "\(refused[offset]?.sorted() ?? []): \(answer.text)")
         }
         let expected = Self.lines(of: model)
         for (index, node) in nodes.enumerated() {
@@ -454,9 +462,15 @@ package final class Run: @unchecked Sendable {
         }
     }
 
-    /// Whether what becomes of the lines at a node that gets them a second time is nobody's business: all of their
+    private func ask(_ model: inout InfluxServer, _ request: InfluxRequest) -> InfluxAnswer? {
+        var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
+        model.finish(&work, now: SimulatedClock.wall(scheduler.now))
+        return work.answer
+    }
+
+    /// Whether what becomes of the line at a node that gets it a second time is nobody's business: all of its
     /// measurement, types included, is dropped later.
-    private func isErasedLater(_ texts: [String], of database: String, after number: Int) -> Bool {
+    private func isErasedLater(_ text: String, of database: String, after number: Int) -> Bool {
         let erasing = copy.records[(number + 1)...].compactMap { record -> LoadMutation? in
             guard case .mutation(let statement, let database) = record else { return nil }
             let mutation = LoadMutation(statement: statement, database: database)
@@ -465,10 +479,8 @@ package final class Run: @unchecked Sendable {
             default: return nil
             }
         }
-        return texts.allSatisfy { text in
-            guard let line = LoadLine(text: text, database: database) else { return false }
-            return erasing.contains { $0.covers(line.register) }
-        }
+        guard let line = LoadLine(text: text, database: database) else { return false }
+        return erasing.contains { $0.covers(line.register) }
     }
 
     private func isDoubtful(_ texts: [String], of database: String) -> Bool {
