@@ -22,7 +22,8 @@ package struct NodeMemory: Equatable, Sendable {
 
     /// More than this is no case of some measurements.
     static let mostDiverged = 1000
-    private static let longestNote = 60_000
+    /// Below what the log takes.
+    static let longestNote = 60_000
 
     var isTooLong: Bool {
         diverged.count > Self.mostDiverged

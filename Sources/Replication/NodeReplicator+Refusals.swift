@@ -62,9 +62,8 @@ extension NodeReplicator {
 
     /// The words of a joined batch as one of its clients would have got them.
     private static func words(_ message: String, dropped: Int) -> String {
-        guard let mark = message.ranges(of: "dropped=").last else { return message }
-        let rest = message[mark.upperBound...].drop { $0.isNumber }
-        return message[..<mark.upperBound] + "\(dropped)" + rest
+        guard let digits = droppedDigits(message) else { return message }
+        return message[..<digits.lowerBound] + "\(dropped)" + message[digits.upperBound...]
     }
 
     func reportWhatWasHeldBack() {

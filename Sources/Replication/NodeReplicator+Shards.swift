@@ -62,11 +62,10 @@ extension NodeReplicator {
         case drops(database: String?, policy: String?)
 
         init(_ mutation: MutationRecord) {
-            guard case .statements(let statements) = Parsed(mutation.redactedStatement), statements.count == 1 else {
+            guard let statement = mutation.parsed else {
                 self = .drops(database: nil, policy: nil)
                 return
             }
-            let statement = statements[0]
             switch statement.kind {
             case .createDatabase, .createRetentionPolicy: self = .makes
             case .dropDatabase: self = .drops(database: statement.subject?.literal, policy: nil)

@@ -87,15 +87,22 @@ package struct RefusalRule: Hashable, Sendable {
 }
 
 /// How many points a node says it dropped, at the least; nil when it does not say.
-func droppedCount(_ words: String) -> Int? {
+func droppedCount(_ words: String) -> Int? { droppedDigits(words).flatMap { Int(words[$0]) } }
+
+/// The number behind the last `dropped=`.
+func droppedDigits(_ words: String) -> Range<String.Index>? {
     let mark = "dropped="
-    var words = words
-    return words.withUTF8 { bytes in
+    var text = words
+    let range: Range<Int>? = text.withUTF8 { bytes in
         var end: Int?
         while let found = bytes.firstPosition(of: mark, from: end ?? 0) { end = found + mark.utf8.count }
         guard let end else { return nil }
         let digits = bytes[end...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        return Int(String(decoding: digits, as: UTF8.self))
+        return digits.startIndex..<digits.endIndex
+    }
+    return range.map { range in
+        let start = words.utf8.index(words.startIndex, offsetBy: range.lowerBound)
+        return start..<words.utf8.index(start, offsetBy: range.count)
     }
 }
 

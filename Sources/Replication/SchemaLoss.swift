@@ -5,6 +5,14 @@ import Cluster
 import CommitLog
 import InfluxQL
 
+extension MutationRecord {
+    /// Its statement; nil: this version does not read it.
+    var parsed: Statement? {
+        guard case .statements(let statements) = Parsed(redactedStatement), statements.count == 1 else { return nil }
+        return statements[0]
+    }
+}
+
 enum SchemaLoss: Equatable, Sendable {
     /// Field types survive DELETE and DROP SERIES (reference 9, M7).
     case nothing
@@ -15,11 +23,10 @@ enum SchemaLoss: Equatable, Sendable {
     case unknown
 
     init(_ mutation: MutationRecord) {
-        guard case .statements(let statements) = Parsed(mutation.redactedStatement), statements.count == 1 else {
+        guard let statement = mutation.parsed else {
             self = .unknown
             return
         }
-        let statement = statements[0]
         switch statement.kind {
         case .dropDatabase:
             let name = statement.database?.literal ?? statement.subject?.literal

@@ -6,8 +6,6 @@ import CommitLog
 extension OpenShards {
     package static func noteName(_ node: String) -> String { "shards/" + node }
 
-    private static let longestNote = 60_000
-
     /// A line says the node's cursor at the last look; each other one database, policy, cursor (`-`: may hold anything)
     /// and numbers. Where there is not room for all, the oldest are left out: what is written to is what breaks.
     package var encoded: [UInt8] {
@@ -22,7 +20,7 @@ extension OpenShards {
             let place = Place(database: shard.database, policy: shard.policy, since: since)
             if places[place] == nil { length += 30 + 3 * (place.database.utf8.count + place.policy.utf8.count) }
             length += 1 + "\(shard.id)".utf8.count
-            if length > Self.longestNote { break }
+            if length > NodeMemory.longestNote { break }
             places[place, default: []].append(shard.id)
         }
         var lines = lookedAt.map { ["looked \($0.rawValue)"] } ?? []

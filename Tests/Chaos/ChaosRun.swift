@@ -183,8 +183,7 @@ package final class ChaosRun: Sendable {
         do {
             try await world.gateway.waitUntilHealthy(within: .seconds(60))
             for node in world.nodes { try await node.waitUntilUp() }
-            try await copyWhereDamaged()
-            let took = try await timed { try await world.gateway.waitUntilInSync(within: .seconds(90)) }.took
+            let took = try await timed { try await waitUntilInSync() }.took
             timeline.note("all nodes are in-sync after \(took)")
             try world.requireAlive()
         } catch let violation as Violation {
@@ -196,11 +195,10 @@ package final class ChaosRun: Sendable {
 
     /// A kill can leave a shard that InfluxDB does not open any more. The gateway says so and asks for a copy, and here is
     /// the operator who makes it.
-    private func copyWhereDamaged() async throws {
-        let limit = ContinuousClock.now + .seconds(90)
-        while ContinuousClock.now < limit {
+    private func waitUntilInSync() async throws {
+        try await eventually("all nodes are in-sync", within: .seconds(90)) {
             let nodes = try await world.gateway.status().nodes
-            if nodes.allSatisfy(\.isInSync) { return }
+            if nodes.allSatisfy(\.isInSync) { return true }
             let damaged = nodes.firstIndex {
                 $0.sync == "needs-copy" && $0.reason?.contains("InfluxDB could not open") == true
             }
@@ -210,7 +208,7 @@ package final class ChaosRun: Sendable {
                 try await world.copy(from: source, to: damaged)
                 copies.add(Self.copied)
             }
-            try await Task.sleep(for: .milliseconds(100))
+            throw TestFailure(nodes.map { "\($0)" }.joined(separator: ", "))
         }
     }
 

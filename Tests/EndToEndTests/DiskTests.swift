@@ -129,13 +129,7 @@ extension EndToEnd {
                 try await cluster.waitForMarker(on: cluster.a)
                 try #require(try await cluster.gateway.stop() == .exited(0))
                 try flip("this is point number 50 of them", in: cluster.gateway.dataFolder)
-                try await cluster.gateway.start()
-                try await cluster.b.start()
-                let b = try await eventually("b needs a copy") {
-                    let b = try await cluster.gateway.status().node("b")
-                    return b.sync == "needs-copy" ? b : nil
-                }
-                #expect(b.reason?.contains("lost") == true, "\(b)")
+                try await requireCopyNeeded(cluster)
                 try await cluster.gateway.waitUntilInSync(["a"])
                 #expect(try await cluster.client.write("rot text=\"later\" 1000", db: "t").status == 204)
                 for _ in 0..<10 { #expect(try await cluster.client.count("text", of: "rot", db: "t") == 101) }
@@ -162,19 +156,24 @@ extension EndToEnd {
                 try #require(try await cluster.gateway.stop() == .exited(0))
                 // What the set decided of the lines stands behind them; so b gets these lines, and refuses them.
                 try flip("field type conflict", in: cluster.gateway.dataFolder)
-                try await cluster.gateway.start()
-                try await cluster.b.start()
-                let b = try await eventually("b needs a copy") {
-                    let b = try await cluster.gateway.status().node("b")
-                    return b.sync == "needs-copy" ? b : nil
-                }
-                #expect(b.reason?.contains("lost") == true, "\(b)")
+                try await requireCopyNeeded(cluster)
                 #expect(try await cluster.b.client.count("v", of: "rot", db: "t") == 2, "b has what came before")
                 try await cluster.gateway.waitUntilInSync(["a"])
                 #expect(try await cluster.client.write("rot v=20 20", db: "t").status == 204)
                 for _ in 0..<10 { #expect(try await cluster.client.count("v", of: "rot", db: "t") == 19) }
                 #expect(try await cluster.gateway.status().node("a").diverged == nil)
             }
+        }
+
+        /// Starts the gateway and b again: what b lacks has rotted.
+        private func requireCopyNeeded(_ cluster: TestCluster) async throws {
+            try await cluster.gateway.start()
+            try await cluster.b.start()
+            let b = try await eventually("b needs a copy") {
+                let b = try await cluster.gateway.status().node("b")
+                return b.sync == "needs-copy" ? b : nil
+            }
+            #expect(b.reason?.contains("lost") == true, "\(b)")
         }
 
         @Test("L20 when what no node has rots, the rest of it is kept, and an operator's word brings it to the nodes")

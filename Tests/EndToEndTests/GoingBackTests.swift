@@ -35,16 +35,7 @@ extension EndToEnd {
                 try await fill(cluster, "early")
                 let copy = try await copyOfB(cluster)
                 try await age(cluster)
-                try await cluster.b.kill()
-                try cluster.b.restore(copy)
-                try await cluster.b.start()
-                // With nothing to deliver only a ping or the next look at the node can tell; then no read may reach it.
-                try await eventually("b is out of sync, or equal already", within: .seconds(5)) {
-                    if try await !cluster.gateway.status().node("b").isInSync { return true }
-                    return try await holdsAll(cluster.b)
-                }
-                try await requireUnreadUntilEqual(cluster)
-                try await requireEqual(cluster)
+                try await requireNoticed(cluster, putBackTo: copy)
             }
         }
 
@@ -70,15 +61,7 @@ extension EndToEnd {
                 cluster.b.hang()
                 // Were pings given up, there would now be moments with a connection less, which nobody could see break.
                 await moment(.seconds(3)) { try connections(of: cluster.gateway, to: cluster.b) < usual }
-                try await cluster.b.kill()
-                try cluster.b.restore(copy)
-                try await cluster.b.start()
-                try await eventually("b is out of sync, or equal already", within: .seconds(5)) {
-                    if try await !cluster.gateway.status().node("b").isInSync { return true }
-                    return try await holdsAll(cluster.b)
-                }
-                try await requireUnreadUntilEqual(cluster)
-                try await requireEqual(cluster)
+                try await requireNoticed(cluster, putBackTo: copy)
             }
         }
 
@@ -101,15 +84,7 @@ extension EndToEnd {
                     guard link.requestsPassedOn(of: "SHOW%20DIAGNOSTICS") > questions else { return false }
                     return try await cluster.gateway.status().node("b").isInSync
                 }
-                try await cluster.b.kill()
-                try cluster.b.restore(copy)
-                try await cluster.b.start()
-                try await eventually("b is out of sync, or equal already", within: .seconds(15)) {
-                    if try await !cluster.gateway.status().node("b").isInSync { return true }
-                    return try await holdsAll(cluster.b)
-                }
-                try await requireUnreadUntilEqual(cluster)
-                try await requireEqual(cluster)
+                try await requireNoticed(cluster, putBackTo: copy, within: .seconds(15))
             }
         }
 
@@ -321,6 +296,21 @@ extension EndToEnd {
                 try #require(try await cluster.client.write("tick v=1 \(number)", db: "t").status == 204)
                 await moment(.milliseconds(600))
             }
+        }
+
+        /// Puts b back. With nothing to deliver only a ping or the next look at the node can tell; then no read may reach it.
+        private func requireNoticed(
+            _ cluster: TestCluster, putBackTo copy: InfluxNode.Snapshot, within limit: Duration = .seconds(5)
+        ) async throws {
+            try await cluster.b.kill()
+            try cluster.b.restore(copy)
+            try await cluster.b.start()
+            try await eventually("b is out of sync, or equal already", within: limit) {
+                if try await !cluster.gateway.status().node("b").isInSync { return true }
+                return try await holdsAll(cluster.b)
+            }
+            try await requireUnreadUntilEqual(cluster)
+            try await requireEqual(cluster)
         }
 
         /// How many established connections the gateway's process has to the node.

@@ -66,18 +66,38 @@ extension NodeInterview {
             }
             return try WriteCounters(variables: document, database: database)
         }.assumeIsolated().flatMapError { closed in
-            // The start time comes first: if the server restarts in between, it is the counters that are new.
-            self.ask("SHOW DIAGNOSTICS").assumeIsolated().flatMap { diagnostics in
-                self.ask("SHOW STATS").flatMapThrowing { stats in
-                    try WriteCounters(stats: stats, diagnostics: diagnostics, database: database)
-                }
-            }.nonisolated().flatMapErrorThrowing { error in
+            self.statistics("SHOW STATS").flatMapThrowing { process, stats in
+                try WriteCounters(process, stats: stats, database: database)
+            }.flatMapErrorThrowing { error in
                 throw InterviewFailure(
                     .refused,
                     reason: "shows neither /debug/vars (\(closed)) nor SHOW STATS (\(error)), so nobody can know what"
                         + " is under way in it; open one of them")
             }
         }.nonisolated()
+    }
+
+    /// What a node without `/debug/vars` shows, and of which process. The start time comes first: if the server restarts
+    /// in between, it is the figures that are new.
+    func statistics(_ question: String) -> EventLoopFuture<(ProcessIdentity, [QuerySeries])> {
+        ask("SHOW DIAGNOSTICS").assumeIsolated().flatMap { diagnostics in
+            self.ask(question).flatMapThrowing { stats in
+                guard let process = ProcessIdentity(diagnostics: diagnostics) else {
+                    throw InterviewFailure(.unusable, reason: "no start time in SHOW DIAGNOSTICS")
+                }
+                return (process, stats)
+            }
+        }.nonisolated()
+    }
+}
+
+extension ProcessIdentity {
+    /// From `/debug/vars`.
+    init(variables: JSONValue) throws(InterviewFailure) {
+        guard let started = variables["system"]?["started"]?.string else {
+            throw InterviewFailure(.unusable, reason: "no start time in /debug/vars")
+        }
+        self.init(started: started)
     }
 }
 
@@ -96,10 +116,7 @@ package struct WriteCounters: Equatable, Sendable {
 
     /// From `/debug/vars`.
     package init(variables: JSONValue, database: String?) throws(InterviewFailure) {
-        guard let started = variables["system"]?["started"]?.string else {
-            throw InterviewFailure(.unusable, reason: "no start time in /debug/vars")
-        }
-        process = ProcessIdentity(started: started)
+        process = try ProcessIdentity(variables: variables)
         for member in variables.members ?? [] {
             let entry = member.value
             guard let name = entry["name"]?.string, let values = entry["values"] else { continue }
@@ -107,12 +124,9 @@ package struct WriteCounters: Equatable, Sendable {
         }
     }
 
-    /// From `SHOW STATS` and `SHOW DIAGNOSTICS`.
-    init(stats: [QuerySeries], diagnostics: [QuerySeries], database: String?) throws(InterviewFailure) {
-        guard let identity = ProcessIdentity(diagnostics: diagnostics) else {
-            throw InterviewFailure(.unusable, reason: "no start time in SHOW DIAGNOSTICS")
-        }
-        process = identity
+    /// From `SHOW STATS`.
+    init(_ process: ProcessIdentity, stats: [QuerySeries], database: String?) throws(InterviewFailure) {
+        self.process = process
         for series in stats {
             try add(series.name, tag: { series.tags[$0] }, value: { series.first($0)?.int64 }, of: database)
         }

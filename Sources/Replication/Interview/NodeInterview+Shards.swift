@@ -35,31 +35,19 @@ extension NodeInterview {
             guard let failure = closed as? InterviewFailure, failure.kind != .unreachable else {
                 return self.eventLoop.makeFailedFuture(closed)
             }
-            // The start time comes first: if the server restarts in between, it is the shards that are new.
-            return self.ask("SHOW DIAGNOSTICS").assumeIsolated().flatMap { diagnostics in
-                self.ask("SHOW STATS FOR 'shard'").flatMapThrowing { stats in
-                    guard let process = ProcessIdentity(diagnostics: diagnostics) else {
-                        throw InterviewFailure(.unusable, reason: "no start time in SHOW DIAGNOSTICS")
-                    }
-                    return (process, Set(stats.filter { $0.name == "shard" }.compactMap { ShardIdentity($0.tags) }))
-                }
-            }.nonisolated()
+            return self.statistics("SHOW STATS FOR 'shard'").map { process, stats in
+                let shards = stats.filter { $0.name == "shard" }
+                return (process, Set(shards.compactMap { series in ShardIdentity { series.tags[$0] } }))
+            }
         }.nonisolated()
     }
 
     package static func openShards(
         variables: JSONValue
     ) throws(InterviewFailure) -> (ProcessIdentity, Set<ShardIdentity>) {
-        guard let started = variables["system"]?["started"]?.string else {
-            throw InterviewFailure(.unusable, reason: "no start time in /debug/vars")
-        }
-        var open: Set<ShardIdentity> = []
-        for member in variables.members ?? [] where member.value["name"]?.string == "shard" {
-            var tags: [String: String] = [:]
-            for tag in member.value["tags"]?.members ?? [] { tags[tag.key] = tag.value.string }
-            if let shard = ShardIdentity(tags) { open.insert(shard) }
-        }
-        return (ProcessIdentity(started: started), open)
+        let shards = (variables.members ?? []).map(\.value).filter { $0["name"]?.string == "shard" }
+        let open = shards.compactMap { shard in ShardIdentity { shard["tags"]?[$0]?.string } }
+        return (try ProcessIdentity(variables: variables), Set(open))
     }
 
     /// One series of `SHOW SHARDS`.
@@ -85,9 +73,9 @@ extension NodeInterview {
 }
 
 extension ShardIdentity {
-    fileprivate init?(_ tags: [String: String]) {
-        guard let id = tags["id"].flatMap({ Int64($0) }), let database = tags["database"],
-            database != monitoringDatabase, let policy = tags["retentionPolicy"]
+    fileprivate init?(tag: (String) -> String?) {
+        guard let id = tag("id").flatMap({ Int64($0) }), let database = tag("database"),
+            database != monitoringDatabase, let policy = tag("retentionPolicy")
         else { return nil }
         self.init(id: id, database: database, policy: policy)
     }
@@ -96,6 +84,6 @@ extension ShardIdentity {
 extension String {
     /// As the node prints a statement that runs.
     fileprivate var dropsShards: Bool {
-        ["DROP DATABASE ", "DROP RETENTION POLICY ", "DROP SHARD "].contains { contains($0) }
+        ["DROP DATABASE ", "DROP RETENTION POLICY ", "DROP SHARD "].contains { mentions($0) }
     }
 }

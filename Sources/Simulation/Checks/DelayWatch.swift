@@ -1,6 +1,7 @@
 // How long one node makes acknowledgements wait that another node would already allow: at most its budget per minute.
 // Counted apart from the gateway's own account, from what anybody can see of cursors.
 
+import Cluster
 import CommitLog
 
 package struct DelayWatch {
@@ -13,10 +14,8 @@ package struct DelayWatch {
 
     /// Seen so often; more than twice as long in between, and the gateway did not run meanwhile.
     package static let period = 50 * millisecond
-    /// The defaults of the gateway's settings: delays below the grace count for nothing.
-    private static let grace = 100 * millisecond
-    private static let capacity = 2 * second
-    private static let refill = 60 * second
+    /// As the gateway is set: delays below the grace count for nothing.
+    private static let settings = SyncSet.Settings()
     /// One charge, and what sampling misses.
     private static let tolerance = second / 2
 
@@ -31,11 +30,11 @@ package struct DelayWatch {
         if moments.count > 64 { moments.removeFirst(16) }
         if charges.isEmpty { charges = cursors.map { _ in [] } }
         for node in cursors.indices {
-            charges[node].removeAll { $0 <= time - Self.refill }
+            charges[node].removeAll { $0 <= time - Self.settings.budgetRefill }
             guard makesOthersWait(node) else { continue }
             charges[node].append(time)
             let waited = Int64(charges[node].count) * Self.period
-            if waited > Self.capacity + Self.tolerance {
+            if waited > Self.settings.syncTimeout + Self.tolerance {
                 throw Violation(
                     "8 isolation",
                     "node \(node) made acknowledgements wait for \(waited / millisecond) ms within a minute, and still does"
@@ -52,9 +51,9 @@ package struct DelayWatch {
             // As long as both were waited for without a break.
             let common = moments.reversed().prefix { $0.cursors[node] != nil && $0.cursors[other] != nil }
             guard let applied = common.last(where: { ($0.cursors[other] ?? .zero) > missing }),
-                now.time - applied.time > Self.grace + Self.period
+                now.time - applied.time > Self.settings.slownessGrace + Self.period
             else { return false }
-            let before = common.first { $0.time <= applied.time - Self.grace }
+            let before = common.first { $0.time <= applied.time - Self.settings.slownessGrace }
             return before.map { $0.durableEnd <= missing } ?? false
         }
     }

@@ -45,7 +45,7 @@ package struct LoadLine: Equatable {
         guard let equals = line.lastIndex(of: UInt8(ascii: "=")) else { return nil }
         var number: Int?
         for byte in line[(equals + 1)...] where byte != UInt8(ascii: "\"") {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { break }
+            guard isDigit(byte) else { break }
             number = (number ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))
         }
         return number

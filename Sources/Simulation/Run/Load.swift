@@ -138,12 +138,12 @@ final class Load {
                 throw Violation("5 convergence", "a read shows \(value) at \(register), which is not in the log")
             }
             guard !run.registers.isDoubtful(measurement, in: database) else { return }
-            let staleFloor = run.staleFloor(sentAt: sentAt, seconds: age.flatMap { Int64($0.dropLast()) })
             // On an operator's word nodes go on without what has rotted.
             if age != nil, !run.trusted.isEmpty || run.hasLied { return }
+            let staleFloor = age.map { run.staleFloor(sentAt: sentAt, seconds: Int64($0.dropLast())) }
             for register in run.registers.registers(of: measurement, in: database) {
                 // What came after the read was sent may be seen or not.
-                let floor = age == nil ? floors[register] ?? .zero : staleFloor
+                let floor = staleFloor ?? floors[register] ?? .zero
                 guard run.registers.mayShow(register, seen[register], floor: floor) else {
                     throw Violation(
                         "3 read your acks",

@@ -125,9 +125,7 @@ extension Run {
     /// The node comes back with an older copy of its data, or with none; only while another node has everything.
     private func rollBack(_ index: Int, for downtime: Int64, isWipe: Bool) {
         let node = nodes[index]
-        guard node.isRunning, let snapshot,
-            snapshot.readSet.contains(where: { Int($0.value) != index && !tampered.contains(Int($0.value)) })
-        else { return }
+        guard node.isRunning, wholeNode(besides: index) != nil else { return }
         tampered.insert(index)
         node.kill()
         let backup = isWipe ? nil : backups[index]
@@ -143,9 +141,7 @@ extension Run {
     /// The node is killed at a bad moment, and comes back without one of its shards; only while another node has everything.
     private func damage(_ index: Int, _ number: UInt64, for downtime: Int64) {
         let node = nodes[index]
-        guard node.isRunning, let snapshot,
-            snapshot.readSet.contains(where: { Int($0.value) != index && !tampered.contains(Int($0.value)) })
-        else { return }
+        guard node.isRunning, wholeNode(besides: index) != nil else { return }
         tampered.insert(index)
         node.kill()
         note("\(node.name) cannot open \(node.server.damageShard(number, .index) ?? "nothing") any more")

@@ -223,7 +223,7 @@ package final class Run: @unchecked Sendable {
     }
 
     private func follow(_ log: CommitLog) throws {
-        defer { durable.append((scheduler.now, copy.end)) }
+        defer { if durable.last?.end != copy.end { durable.append((scheduler.now, copy.end)) } }
         for (offset, record) in try copy.follow(log) {
             note("record \(offset) is durable: \(record)")
             try registers.apply(offset, record)
@@ -309,6 +309,11 @@ package final class Run: @unchecked Sendable {
         }
     }
 
+    /// A node that is read and that nobody has tampered with.
+    func wholeNode(besides index: Int) -> Int? {
+        snapshot?.readSet.map { Int($0.value) }.first { $0 != index && !tampered.contains($0) }
+    }
+
     /// An operator who does what the status says.
     private func operate() {
         guard let snapshot, let control = gateway.life?.server?.control else { return }
@@ -335,17 +340,15 @@ package final class Run: @unchecked Sendable {
             let since = troubled[index] ?? scheduler.now
             troubled[index] = since
             guard scheduler.now - since > 15 * second,
-                let source = snapshot.readSet.first(where: {
-                    Int($0.value) != index && !tampered.contains(Int($0.value))
-                })
+                let source = wholeNode(besides: index)
             else { continue }
             note(
-                "the operator copies the data of \(nodes[Int(source.value)].name) to \(node.name): \(snapshot.nodes[index].obstacle)"
+                "the operator copies the data of \(nodes[source].name) to \(node.name): \(snapshot.nodes[index].obstacle)"
             )
             outcome.copies += 1
             troubled[index] = nil
             node.kill()
-            node.replaceDisk(with: nodes[Int(source.value)].server.snapshot())
+            node.replaceDisk(with: nodes[source].server.snapshot())
             node.start()
         }
     }
@@ -395,116 +398,6 @@ package final class Run: @unchecked Sendable {
         guard underWay == 0, let life = gateway.life, let snapshot else { return false }
         return snapshot.nodes.indices.allSatisfy { snapshot.nodes[$0].state == .inSync }
             && nodes.allSatisfy { life.log.cursor($0.name) == life.log.durableEnd }
-    }
-
-    /// Each node equals the log without refused lines, applied in order to a server of its own.
-    private func compareAtRest() throws {
-        var refused: [Offset: Set<Int>] = [:]
-        for record in copy.records {
-            if case .refusal(let target, let node, let lines) = record, node.isEmpty {
-                refused[target, default: []].formUnion(lines)
-            }
-        }
-        var model = InfluxServer(settings: InfluxServer.Settings())
-        model.start(now: SimulatedClock.epoch)
-        for (number, record) in copy.records.enumerated() {
-            let offset = Offset(UInt64(number))
-            let request: InfluxRequest
-            switch record {
-            case .points(let database, let lines):
-                let kept = lines.indices.filter { refused[offset]?.contains($0) != true }.map { lines[$0] }
-                guard !kept.isEmpty else { continue }
-                request = InfluxRequest(
-                    method: "POST", path: "/write", parameters: [("db", database)],
-                    body: Array(kept.joined(separator: "\n").utf8))
-            case .mutation(let statement, let database):
-                request = InfluxRequest(
-                    method: "POST", path: "/query", parameters: [("q", statement), ("db", database)])
-            case .refusal: continue
-            }
-            var answer = ask(&model, request)
-            guard case .points(let database, let lines) = record, answer?.status != 204 else { continue }
-            // The server has taken the others; again it must take all that is not erased later.
-            let lasting = lines.indices.filter { index in
-                refused[offset]?.contains(index) != true
-                    && !isErasedLater(lines[index], of: database, after: number)
-            }.map { lines[$0] }
-            guard !lasting.isEmpty, !isDoubtful(lines, of: database) else { continue }
-            answer = ask(
-                &model,
-                InfluxRequest(
-                    method: "POST", path: "/write", parameters: [("db", database)],
-                    body: Array(lasting.joined(separator: "\n").utf8)))
-            guard let answer, answer.status != 204 else { continue }
-            throw Violation(
-                "7 refusal",
-                "a server of its own refuses what no refusal in the log speaks of: record \(offset) of "
-                    + "\(database), \(lines.joined(separator: " | ")), refused by the log "
-                    + "\(refused[offset]?.sorted() ?? []): \(answer.text)")
-        }
-        let expected = Self.lines(of: model)
-        for (index, node) in nodes.enumerated() {
-            let diverged = snapshot?.divergences.filter { Int($0.node.value) == index }.map(\.place) ?? []
-            let found = Self.lines(of: node.server)
-            let different = Set(expected).symmetricDifference(found).sorted().filter { line in
-                !diverged.contains {
-                    line.contains("\($0.database).autogen.\($0.measurement)")
-                        || line.hasPrefix("\($0.database).autogen \($0.measurement),")
-                } && !isDoubtful(line)
-            }
-            guard let line = different.first else { continue }
-            let side = expected.contains(line) ? "lacks" : "has, against the log,"
-            throw Violation(
-                "5 convergence", "\(node.name) \(side) \(line), and \(different.count - 1) more lines differ")
-        }
-        for node in nodes where !node.server.unknown.isEmpty {
-            throw Violation("simulation", "the model of a node does not know \(node.server.unknown[0])")
-        }
-    }
-
-    private func ask(_ model: inout InfluxServer, _ request: InfluxRequest) -> InfluxAnswer? {
-        var work = model.begin(request, now: SimulatedClock.wall(scheduler.now))
-        model.finish(&work, now: SimulatedClock.wall(scheduler.now))
-        return work.answer
-    }
-
-    /// Whether what becomes of the line at a node that gets it a second time is nobody's business: all of its
-    /// measurement, types included, is dropped later.
-    private func isErasedLater(_ text: String, of database: String, after number: Int) -> Bool {
-        let erasing = copy.records[(number + 1)...].compactMap { record -> LoadMutation? in
-            guard case .mutation(let statement, let database) = record else { return nil }
-            let mutation = LoadMutation(statement: statement, database: database)
-            switch mutation {
-            case .dropMeasurement, .dropDatabase: return mutation
-            default: return nil
-            }
-        }
-        guard let line = LoadLine(text: text, database: database) else { return false }
-        return erasing.contains { $0.covers(line.register) }
-    }
-
-    private func isDoubtful(_ texts: [String], of database: String) -> Bool {
-        texts.contains { text in
-            guard let line = LoadLine(text: text, database: database) else { return false }
-            return registers.isDoubtful(line.register.measurement, in: database)
-        }
-    }
-
-    /// - Parameter line: of what a server holds.
-    private func isDoubtful(_ line: String) -> Bool {
-        Load.databases.contains { database in
-            if registers.isDoubtful(database) {
-                return line.contains("\(database).autogen") || line.hasPrefix("database \(database),")
-            }
-            return Load.measurements.contains {
-                registers.isDoubtful($0, in: database)
-                    && (line.contains("\(database).autogen.\($0) ") || line.contains("\(database).autogen \($0),"))
-            }
-        }
-    }
-
-    private static func lines(of server: InfluxServer) -> [String] {
-        server.contents().lines.filter { !$0.contains("_sluice") }
     }
 }
 
