@@ -1,167 +1,235 @@
-// Expressions: recognised, not kept. What is kept is where `now()` is called.
+// Expressions, from tokens to trees. Recorded besides: where `now()` is called.
 
 extension StatementParser {
     /// A chain of operands and binary operators.
-    /// - Returns: the comparisons and logical operators in it, weakest binding last, for the one error that names one.
-    @discardableResult
-    mutating func parseExpression() throws(ParseFailure) -> Token? {
+    mutating func parseExpression() throws(ParseFailure) -> Expression {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.maximumDepth else {
             throw lexer.failure("expressions nest deeper than \(Self.maximumDepth) levels", at: peek())
         }
-        var comparison = try parseOperand()
-        while true {
-            let token = peek()
-            guard token.isOperator else { return comparison }
+        let first = try parseOperand()
+        guard let operation = Operator(peek().kind) else { return first }
+        return try parseOperations(behind: first, operation)
+    }
+
+    private mutating func parseOperations(
+        behind first: Expression, _ firstOperation: Operator
+    ) throws(ParseFailure) -> Expression {
+        var chains = OpenChains()
+        var operand = first
+        var next: Operator? = firstOperation
+        while let operation = next {
             take()
-            if token.isComparison || token.isKeyword(.and) || token.isKeyword(.or) {
-                comparison = weaker(token, comparison)
+            if operation.isComparison || operation.isLogical { conditions += 1 }
+            chains.append(operand, operation)
+            if operation == .matches || operation == .matchesNot {
+                operand = try parseRegexOperand()
+            } else {
+                operand = try parseOperand()
             }
-            if token.kind == .matches || token.kind == .matchesNot {
-                guard try acceptRegex() != nil || accept(.boundParameter) else {
-                    throw unexpected(peek(), expected: ["regex"])
-                }
-            } else if let inner = try parseOperand() {
-                comparison = comparison ?? inner
-            }
+            next = Operator(peek().kind)
+        }
+        return chains.finish(with: operand)
+    }
+
+    private mutating func parseRegexOperand() throws(ParseFailure) -> Expression {
+        switch try expectRegex() {
+        case .literal(let pattern): .regex(pattern)
+        case .parameter(let name): .parameter(name)
         }
     }
 
-    private func weaker(_ new: Token, _ old: Token?) -> Token {
-        guard let old else { return new }
-        func strength(_ token: Token) -> Int { token.isKeyword(.or) ? 1 : token.isKeyword(.and) ? 2 : 3 }
-        return strength(new) <= strength(old) ? new : old
-    }
-
-    private mutating func parseOperand() throws(ParseFailure) -> Token? {
+    private mutating func parseOperand() throws(ParseFailure) -> Expression {
         let token = take()
         switch token.kind {
         case .leftParenthesis:
-            let comparison = try parseExpression()
+            let inner = try parseExpression()
             try expect(.rightParenthesis)
-            return comparison
+            return .parenthesized(inner)
         case .identifier, .boundParameter:
             if adjacent(.leftParenthesis) {
                 take()
                 return try parseCall(named: token)
             }
-            try parseReferenceTail(first: token)
-        case .unboundParameter:
-            let name = lexer.content(of: token)
-            throw ParseFailure(reason: name.isEmpty ? "empty bound parameter" : "missing parameter: \(name)")
+            return try parseReference(first: token)
         case .keyword(.distinct):
-            if adjacent(.leftParenthesis) {
-                take()
-                return try parseCall(named: token)
-            }
-            guard peek().gap == .whitespace else {
-                throw peek().gap == .none
-                    ? unexpected(peek(), expected: ["(", "identifier"])
-                    : lexer.unexpectedPiece(at: position, expected: ["(", "identifier"])
-            }
-            _ = try expectName()
-        case .string, .number, .keyword(.true), .keyword(.false):
-            break
-        case .integer:
-            if UInt64(lexer.content(of: token)) == nil { throw lexer.failure("unable to parse integer", at: token) }
-        case .durationValue:
-            if let complaint = DurationLiteral.complaint(about: lexer.content(of: token)) {
-                throw ParseFailure(reason: complaint)
-            }
-        case .star:
-            if adjacent(.doubleColon), let type = try takeTypeSuffix(["field", "tag"]), !type.isKeyword(.field),
-                !type.isKeyword(.tag)
-            {
-                throw unexpected(type, expected: ["field", "tag"])
-            }
+            return try parseDistinct(token)
         case .plus, .minus:
             return try parseSigned(token)
+        case .star:
+            return .wildcard(try parseWildcardTail())
+        default:
+            return try literal(token)
+        }
+    }
+
+    private mutating func literal(_ token: Token) throws(ParseFailure) -> Expression {
+        let text = lexer.content(of: token)
+        switch token.kind {
+        case .string: return .string(text)
+        case .keyword(.true): return .boolean(true)
+        case .keyword(.false): return .boolean(false)
+        case .number:
+            guard let value = Double(text.utf8.last == UInt8(ascii: ".") ? text + "0" : text), value.isFinite else {
+                throw lexer.failure("unable to parse number", at: token)
+            }
+            return .number(value)
+        case .integer:
+            if let value = Int64(text) { return .integer(value) }
+            guard let value = UInt64(text) else { throw lexer.failure("unable to parse integer", at: token) }
+            return .unsigned(value)
+        case .durationValue:
+            do throws(DurationLiteral.Complaint) {
+                return .duration(try DurationLiteral.read(text))
+            } catch {
+                throw ParseFailure(reason: error.text)
+            }
+        case .regex:
+            // The value of a bound parameter: a regex that is written here is a division.
+            try checkRegex(text, at: token)
+            return .regex(text)
+        case .unboundParameter:
+            throw ParseFailure(reason: text.isEmpty ? "empty bound parameter" : "missing parameter: \(text)")
         default:
             throw unexpected(token, expected: ["identifier", "string", "number", "bool"])
         }
-        return nil
     }
 
-    private mutating func parseSigned(_ sign: Token) throws(ParseFailure) -> Token? {
+    private mutating func parseDistinct(_ token: Token) throws(ParseFailure) -> Expression {
+        if adjacent(.leftParenthesis) {
+            take()
+            return try parseCall(named: token)
+        }
+        guard peek().gap == .whitespace else {
+            throw peek().gap == .none
+                ? unexpected(peek(), expected: ["(", "identifier"])
+                : lexer.unexpectedPiece(at: position, expected: ["(", "identifier"])
+        }
+        return .distinct(try expectName())
+    }
+
+    private mutating func parseWildcardTail() throws(ParseFailure) -> Wildcard {
+        guard let type = try takeTypeSuffix(["field", "tag"]) else { return .all }
+        switch type.kind {
+        case .keyword(.field): return .fields
+        case .keyword(.tag): return .tags
+        default: throw unexpected(type, expected: ["field", "tag"])
+        }
+    }
+
+    /// What a sign stands before. InfluxDB folds it into a literal and multiplies anything else by 1 or -1.
+    private mutating func parseSigned(_ sign: Token) throws(ParseFailure) -> Expression {
         let next = peek()
         switch next.kind {
-        case .integer where sign.kind == .minus:
-            if let magnitude = UInt64(lexer.content(of: next)), magnitude > UInt64(Int64.max) + 1 {
-                throw ParseFailure(reason: "constant -\(magnitude) underflows int64")
+        case .number, .integer, .durationValue, .leftParenthesis, .identifier, .boundParameter: break
+        default: throw unexpected(next, expected: ["identifier", "number", "duration", "("])
+        }
+        let isNegative = sign.kind == .minus
+        let before = statement.nowCalls.count
+        let operand = try parseOperand()
+        if statement.nowCalls.count > before, statement.nowCalls[before].range.lowerBound == next.start {
+            statement.nowCalls[before].hasSign = true
+        }
+        switch operand {
+        case .number(let value): return .number(isNegative ? -value : value)
+        case .integer(let value): return .integer(isNegative ? 0 &- value : value)
+        case .duration(let value): return .duration(isNegative ? 0 &- value : value)
+        case .unsigned(let value):
+            guard isNegative else { return operand }
+            guard value == UInt64(Int64.max) + 1 else {
+                throw ParseFailure(reason: "constant -\(value) underflows int64")
             }
-            return try parseOperand()
-        case .number, .integer, .durationValue, .leftParenthesis, .identifier, .boundParameter:
-            let before = statement.nowCalls.count
-            let comparison = try parseOperand()
-            if statement.nowCalls.count > before, statement.nowCalls[before].range.lowerBound == next.start {
-                statement.nowCalls[before].hasSign = true
-            }
-            return comparison
+            return .integer(.min)
         default:
-            throw unexpected(next, expected: ["identifier", "number", "duration", "("])
+            return .chain(Chain([.integer(isNegative ? -1 : 1), operand], [.times]))
         }
     }
 
     /// The arguments of a call; its name and parenthesis are taken.
-    private mutating func parseCall(named function: Token) throws(ParseFailure) -> Token? {
+    private mutating func parseCall(named function: Token) throws(ParseFailure) -> Expression {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.maximumDepth else {
             throw lexer.failure("expressions nest deeper than \(Self.maximumDepth) levels", at: peek())
         }
         calls += 1
-        let start = function.start
-        var arguments = 0
-        var firstArgument = start..<start
-        defer { lastCall = Call(range: start..<position, argumentCount: arguments, firstArgument: firstArgument) }
-        if function.kind == .boundParameter { statement.callsParameter = true }
-        var comparison: Token?
-        if let regex = try acceptRegex() {
-            firstArgument = regex.range
+        var call: Call
+        if function.kind == .boundParameter {
+            statement.callsParameter = true
+            call = Call(.parameter(lexer.content(of: function)))
+        } else {
+            call = Call(.literal(lowercased(lexer.content(of: function))))
+        }
+        if let pattern = try acceptRegex() {
+            call.arguments.append(.regex(pattern))
         } else {
             // InfluxDB looks for the closing parenthesis behind white space, not behind a comment.
             if peek().kind == .rightParenthesis, peek().gap != .comment {
                 take()
-                if function.kind == .identifier, lexer.spells(function, "now") {
-                    statement.nowCalls.append(NowCall(range: function.start..<position))
-                }
-                return nil
+                if call.isNamed("now") { statement.nowCalls.append(NowCall(range: function.start..<position)) }
+                return .call(call)
             }
-            let first = peek().start
-            comparison = try parseExpression()
-            firstArgument = first..<position
+            call.arguments.append(try parseExpression())
         }
-        arguments = 1
         while accept(.comma) {
-            arguments += 1
-            guard try acceptRegex() == nil else { continue }
-            let inner = try parseExpression()
-            comparison = comparison ?? inner
+            if let pattern = try acceptRegex() {
+                call.arguments.append(.regex(pattern))
+            } else {
+                call.arguments.append(try parseExpression())
+            }
         }
         try expect(.rightParenthesis)
-        return comparison
+        return .call(call)
     }
 
-    /// `.segment` and `::type` behind a name. Neither may have white space before it.
-    private mutating func parseReferenceTail(first: Token) throws(ParseFailure) {
-        if adjacent(.dot) { try parseReferenceSegments(first: first) }
-        guard adjacent(.doubleColon) else { return }
+    private func lowercased(_ text: String) -> String {
+        text.utf8.allSatisfy { ($0 < 0x41 || $0 > 0x5A) && $0 < 0x80 } ? text : text.lowercased()
+    }
+
+    /// `name`, and `.segment` and `::type` behind it. Neither may have white space before it.
+    private mutating func parseReference(first: Token) throws(ParseFailure) -> Expression {
+        guard let name = name(of: first) else { throw unexpected(first, expected: ["identifier"]) }
+        let next = peek()
+        guard next.gap == .none, next.kind == .dot || next.kind == .doubleColon else {
+            switch name {
+            case .literal(let text): return .reference(Reference(text))
+            case .parameter(let parameter): return .parameter(parameter)
+            }
+        }
+        let segments = adjacent(.dot) ? try parseReferenceSegments(first: name) : [name]
+        let type = adjacent(.doubleColon) ? try parseDataType() : nil
+        let literals = segments.compactMap(\.literal)
+        guard literals.count == segments.count else {
+            if segments.count == 1, type == nil, case .parameter(let parameter) = name { return .parameter(parameter) }
+            return .unboundReference(segments, type)
+        }
+        return .reference(Reference(literals.joined(separator: "."), type))
+    }
+
+    private mutating func parseDataType() throws(ParseFailure) -> DataType? {
         let expected = ["float", "integer", "string", "boolean", "field", "tag"]
-        guard let type = try takeTypeSuffix(expected) else { return }
+        guard let type = try takeTypeSuffix(expected) else { return nil }
         switch type.kind {
-        case .keyword(.field), .keyword(.tag): return
+        case .keyword(.field): return .field
+        case .keyword(.tag): return .tag
         case .identifier:
-            let known = ["float", "integer", "unsigned", "string", "boolean"]
-            guard known.contains(lexer.content(of: type).lowercased()) else {
-                throw unexpected(type, expected: known + ["field", "tag"])
+            switch lexer.content(of: type).lowercased() {
+            case "float": return .float
+            case "integer": return .integer
+            case "unsigned": return .unsigned
+            case "string": return .string
+            case "boolean": return .boolean
+            default:
+                throw unexpected(
+                    type, expected: ["float", "integer", "unsigned", "string", "boolean", "field", "tag"])
             }
         default: throw unexpected(type, expected: expected)
         }
     }
 
-    private mutating func parseReferenceSegments(first: Token) throws(ParseFailure) {
-        var segments = [lexer.content(of: first)]
+    private mutating func parseReferenceSegments(first: Name) throws(ParseFailure) -> [Name] {
+        var segments = [first]
         scan: while adjacent(.dot) {
             take()
             if position == lexer.bytes.count { endWasRead = true }
@@ -169,14 +237,13 @@ extension StatementParser {
             case UInt8(ascii: "/"), UInt8(ascii: ":"):
                 break scan
             case UInt8(ascii: "."):
-                segments.append("")
+                segments.append(.literal(""))
             default:
-                let token = take()
-                guard name(of: token) != nil else { throw unexpected(token, expected: ["identifier"]) }
-                segments.append(lexer.content(of: token))
+                segments.append(try expectName())
             }
         }
-        if segments.count > 3 { throw tooManySegments(segments) }
+        if segments.count > 3 { throw tooManySegments(segments.map(\.text)) }
+        return segments
     }
 
     /// The token behind `::`, if there is a `::`. Nothing may stand around it.
@@ -198,17 +265,38 @@ extension StatementParser {
     // MARK: Where a regex may stand
 
     /// Takes a regex if one starts here, behind white space but not behind a comment: there `/*` is a regex too, and a wrong one.
-    mutating func acceptRegex() throws(ParseFailure) -> Token? {
+    /// A parameter whose value is a regex is one too.
+    mutating func acceptRegex() throws(ParseFailure) -> String? {
         let start = lexer.whitespaceEnd(at: position)
         if start == lexer.bytes.count { endWasRead = true }
-        guard start < lexer.bytes.count, lexer.bytes[start] == UInt8(ascii: "/") else { return nil }
-        let token = lexer.regex(at: start)
-        guard token.kind == .regex else { throw lexer.failure("bad regex: ", at: token) }
-        if let complaint = RegexSyntax.complaint(about: lexer.pattern(of: token)) {
-            throw lexer.failure(complaint, at: token)
+        guard start < lexer.bytes.count else { return nil }
+        let token: Token
+        switch lexer.bytes[start] {
+        case UInt8(ascii: "/"):
+            token = lexer.regex(at: start)
+            guard token.kind == .regex else { throw lexer.failure("bad regex: ", at: token) }
+        case UInt8(ascii: "$"):
+            token = lexer.token(at: start)
+            guard token.kind == .regex else { return nil }
+        default: return nil
         }
+        let pattern = lexer.pattern(of: token)
+        try checkRegex(pattern, at: token)
         skip(to: token.end)
-        return token
+        return pattern
+    }
+
+    /// A regex, or a bound parameter in its place.
+    mutating func expectRegex() throws(ParseFailure) -> Bindable<String> {
+        if let pattern = try acceptRegex() { return .literal(pattern) }
+        let token = peek()
+        guard token.kind == .boundParameter else { throw unexpected(token, expected: ["regex"]) }
+        take()
+        return .parameter(lexer.content(of: token))
+    }
+
+    private func checkRegex(_ pattern: String, at token: Token) throws(ParseFailure) {
+        if let complaint = RegexSyntax.complaint(about: pattern) { throw lexer.failure(complaint, at: token) }
     }
 
     /// Whether the next token is `kind` with nothing before it, not even a comment.

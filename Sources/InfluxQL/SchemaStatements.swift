@@ -1,52 +1,41 @@
 // The statements that change things, SELECT ... INTO apart.
 
 extension StatementParser {
-    mutating func parseCreate() throws(ParseFailure) {
+    mutating func parseCreate() throws(ParseFailure) -> StatementBody {
         let token = take()
         switch token.kind {
         case .keyword(.continuous):
             try expect(.query)
-            try parseCreateContinuousQuery()
-        case .keyword(.database): try parseCreateDatabase()
-        case .keyword(.user): try parseCreateUser()
+            return .createContinuousQuery(try parseCreateContinuousQuery())
+        case .keyword(.database): return try parseCreateDatabase()
+        case .keyword(.user): return try parseCreateUser()
         case .keyword(.retention):
             try expect(.policy)
-            try parseCreateRetentionPolicy()
-        case .keyword(.subscription): try parseCreateSubscription()
+            return try parseCreateRetentionPolicy()
+        case .keyword(.subscription): return try parseCreateSubscription()
         default:
             throw unexpected(
                 token, expected: ["CONTINUOUS", "DATABASE", "USER", "RETENTION", "SUBSCRIPTION"])
         }
     }
 
-    mutating func parseDrop() throws(ParseFailure) {
+    mutating func parseDrop() throws(ParseFailure) -> StatementBody {
         let token = take()
         switch token.kind {
         case .keyword(.continuous):
             try expect(.query)
-            statement.kind = .dropContinuousQuery
-            try parseNameOnDatabase()
-        case .keyword(.database):
-            statement.kind = .dropDatabase
-            statement.subject = try expectName()
-            statement.database = statement.subject
-        case .keyword(.measurement):
-            statement.kind = .dropMeasurement
-            statement.subject = try expectName()
+            let name = try parseNameOnDatabase()
+            return .dropContinuousQuery(name.name, database: name.database)
+        case .keyword(.database): return .dropDatabase(try expectName())
+        case .keyword(.measurement): return .dropMeasurement(try expectName())
         case .keyword(.retention):
             try expect(.policy)
-            statement.kind = .dropRetentionPolicy
-            try parseNameOnDatabase()
-        case .keyword(.series): try parseDelete(.dropSeries)
-        case .keyword(.shard):
-            statement.kind = .dropShard
-            try expectUnsigned()
-        case .keyword(.subscription):
-            statement.kind = .dropSubscription
-            try parseNameOnPolicy()
-        case .keyword(.user):
-            statement.kind = .dropUser
-            statement.subject = try expectName()
+            let name = try parseNameOnDatabase()
+            return .dropRetentionPolicy(name.name, database: name.database)
+        case .keyword(.series): return .dropSeries(try parseDelete(.dropSeries))
+        case .keyword(.shard): return .dropShard(try expectUnsigned())
+        case .keyword(.subscription): return .dropSubscription(try parseNameOnPolicy())
+        case .keyword(.user): return .dropUser(try expectName())
         default:
             throw unexpected(
                 token,
@@ -57,14 +46,13 @@ extension StatementParser {
     }
 
     /// DELETE and DROP SERIES, behind their words.
-    mutating func parseDelete(_ kind: StatementKind) throws(ParseFailure) {
-        statement.kind = kind
+    mutating func parseDelete(_ kind: StatementKind) throws(ParseFailure) -> Deletion {
+        var deletion = Deletion()
         let first = peek()
-        let hasSources = accept(.from)
-        if hasSources {
-            try parseSources(subqueries: false)
+        if accept(.from) {
+            deletion.sources = try parseMeasurements()
             // 1.12 takes a retention policy in DELETE; older nodes refuse it themselves.
-            for source in statement.sources.reversed() {
+            for source in deletion.sources.reversed() {
                 if source.retentionPolicy != nil, kind == .dropSeries || source.database != nil {
                     throw ParseFailure(reason: "retention policy not supported", line: 1, character: 1)
                 }
@@ -73,70 +61,79 @@ extension StatementParser {
                 }
             }
         }
-        let hasCondition = try parseCondition()
-        guard hasSources || hasCondition else { throw unexpected(first, expected: ["FROM", "WHERE"]) }
+        deletion.condition = try parseCondition()
+        guard !deletion.sources.isEmpty || deletion.condition != nil else {
+            throw unexpected(first, expected: ["FROM", "WHERE"])
+        }
+        return deletion
     }
 
     // MARK: Databases and what hangs on them
 
-    private mutating func parseCreateDatabase() throws(ParseFailure) {
-        statement.kind = .createDatabase
-        statement.subject = try expectName()
-        statement.database = statement.subject
-        guard accept(.with) else { return }
-        statement.hasOptions = true
+    private mutating func parseCreateDatabase() throws(ParseFailure) -> StatementBody {
+        let database = try expectName()
+        guard accept(.with) else { return .createDatabase(database, nil) }
+        var options = RetentionOptions()
         let first = peek()
         let start = position
-        if accept(.duration) { try expectDuration() }
-        if accept(.replication) { try expectReplication() }
+        if accept(.duration) { options.duration = try expectDuration() }
+        if accept(.replication) { options.replication = try expectReplication() }
         if accept(.shard) {
             try expect(.duration)
-            try expectDuration()
+            options.shardDuration = nonzero(try expectDuration())
         }
-        try parseWriteLimit("future")
-        try parseWriteLimit("past")
-        if accept(.name) { _ = try expectName() }
+        try parseWriteLimits(&options)
+        if accept(.name) {
+            let name = try expectName()
+            if name != .literal("") { options.name = name }
+        }
         guard position > start else {
             throw unexpected(first, expected: ["DURATION", "NAME", "REPLICATION", "SHARD"])
         }
+        return .createDatabase(database, options)
+    }
+
+    private func nonzero(_ duration: Bindable<Int64>) -> Bindable<Int64>? {
+        duration == .literal(0) ? nil : duration
     }
 
     /// `FUTURE LIMIT d` and `PAST LIMIT d` are 1.12's.
-    private mutating func parseWriteLimit(_ word: StaticString) throws(ParseFailure) {
-        guard accept(word: word) else { return }
-        try expect(.limit)
-        try expectDuration()
+    private mutating func parseWriteLimits(_ options: inout RetentionOptions) throws(ParseFailure) {
+        if accept(word: "future") {
+            try expect(.limit)
+            options.futureLimit = try expectDuration()
+        }
+        if accept(word: "past") {
+            try expect(.limit)
+            options.pastLimit = try expectDuration()
+        }
     }
 
-    private mutating func parseCreateRetentionPolicy() throws(ParseFailure) {
-        statement.kind = .createRetentionPolicy
-        try parseNameOnDatabase()
+    private mutating func parseCreateRetentionPolicy() throws(ParseFailure) -> StatementBody {
+        let name = try parseNameOnDatabase()
+        var options = RetentionOptions()
         try expect(.duration)
-        try expectDuration()
+        options.duration = try expectDuration()
         try expect(.replication)
-        try expectReplication()
-        if accept(.shard) { try parseShardDuration() }
-        _ = accept(.default)
-        try parseWriteLimit("future")
-        try parseWriteLimit("past")
+        options.replication = try expectReplication()
+        if accept(.shard) { options.shardDuration = nonzero(try parseShardDuration()) }
+        options.isDefault = accept(.default)
+        try parseWriteLimits(&options)
+        return .createRetentionPolicy(name.name, database: name.database, options)
     }
 
-    private mutating func parseShardDuration() throws(ParseFailure) {
+    private mutating func parseShardDuration() throws(ParseFailure) -> Bindable<Int64> {
         try expect(.duration)
         if peek().isKeyword(.inf) { throw lexer.failure("invalid duration INF for shard duration", at: peek()) }
-        try expectDuration()
+        return try expectDuration()
     }
 
-    mutating func parseAlter() throws(ParseFailure) {
+    mutating func parseAlter() throws(ParseFailure) -> StatementBody {
         try expect(.retention, .policy)
-        statement.kind = .alterRetentionPolicy
-        if accept(.default) {
-            statement.subject = .literal("default")
-        } else {
-            statement.subject = try expectName()
-        }
+        let name = accept(.default) ? .literal("default") : try expectName()
         try expect(.on)
-        statement.database = try expectName()
+        let database = try expectName()
+        var options = RetentionOptions()
         var found: [Keyword] = []
         while true {
             let token = peek()
@@ -144,8 +141,7 @@ extension StatementParser {
                 [.duration, .replication, .shard, .default].contains(keyword)
             else {
                 let start = position
-                try parseWriteLimit("future")
-                try parseWriteLimit("past")
+                try parseWriteLimits(&options)
                 if position > start {
                     found.append(.limit)
                     continue
@@ -153,115 +149,131 @@ extension StatementParser {
                 if found.isEmpty {
                     throw unexpected(token, expected: ["DURATION", "REPLICATION", "SHARD", "DEFAULT"])
                 }
-                return
+                return .alterRetentionPolicy(name, database: database, options)
             }
             if found.contains(keyword) { throw lexer.failure("found duplicate \(keyword.rawValue) option", at: token) }
             found.append(keyword)
             take()
             switch keyword {
-            case .duration: try expectDuration()
-            case .replication: try expectReplication()
-            case .shard: try parseShardDuration()
-            default: break
+            case .duration: options.duration = try expectDuration()
+            case .replication: options.replication = try expectReplication()
+            case .shard: options.shardDuration = try parseShardDuration()
+            default: options.isDefault = true
             }
         }
     }
 
-    private mutating func parseCreateContinuousQuery() throws(ParseFailure) {
-        statement.kind = .createContinuousQuery
-        try parseNameOnDatabase()
+    private mutating func parseCreateContinuousQuery() throws(ParseFailure) -> ContinuousQuery {
+        let name = try parseNameOnDatabase()
+        var every: Bindable<Int64>?
+        var until: Bindable<Int64>?
         if accept(.resample) {
-            let every = accept(.every)
-            if every { try expectDuration(orInfinite: false) }
-            let until = accept(.for)
-            if until { try expectDuration(orInfinite: false) }
-            if !every, !until { throw unexpected(peek(), expected: ["EVERY", "FOR"]) }
+            if accept(.every) { every = try expectDuration(orInfinite: false) }
+            if accept(.for) { until = try expectDuration(orInfinite: false) }
+            if every == nil, until == nil { throw unexpected(peek(), expected: ["EVERY", "FOR"]) }
         }
         try expect(.begin, .select)
-        try parseSelect(.continuousQuery)
+        let select = try parseSelect(.continuousQuery)
         try expect(.end)
+        return ContinuousQuery(
+            name: name.name, database: name.database, resampleEvery: every.flatMap(nonzero),
+            resampleFor: until.flatMap(nonzero), select: select)
     }
 
-    private mutating func parseCreateSubscription() throws(ParseFailure) {
-        statement.kind = .createSubscription
-        try parseNameOnPolicy()
+    private mutating func parseCreateSubscription() throws(ParseFailure) -> StatementBody {
+        let name = try parseNameOnPolicy()
         try expect(.destinations)
-        let mode = take()
-        guard mode.isKeyword(.all) || mode.isKeyword(.any) else { throw unexpected(mode, expected: ["ALL", "ANY"]) }
-        repeat { try expectString() } while accept(.comma)
+        let token = take()
+        guard token.isKeyword(.all) || token.isKeyword(.any) else { throw unexpected(token, expected: ["ALL", "ANY"]) }
+        var destinations: [Name] = []
+        repeat { destinations.append(try expectString().text) } while accept(.comma)
+        return .createSubscription(name, token.isKeyword(.all) ? .all : .any, destinations: destinations)
     }
 
     /// `name ON db`
-    private mutating func parseNameOnDatabase() throws(ParseFailure) {
-        statement.subject = try expectName()
+    private mutating func parseNameOnDatabase() throws(ParseFailure) -> (name: Name, database: Name) {
+        let name = try expectName()
         try expect(.on)
-        statement.database = try expectName()
+        return (name, try expectName())
     }
 
     /// `name ON db.rp`, with nothing around the dot's left side.
-    private mutating func parseNameOnPolicy() throws(ParseFailure) {
-        try parseNameOnDatabase()
+    private mutating func parseNameOnPolicy() throws(ParseFailure) -> SubscriptionName {
+        let name = try parseNameOnDatabase()
         let dot = peek()
         guard adjacent(.dot) else {
             throw dot.gap == .none
                 ? unexpected(dot, expected: ["."]) : lexer.unexpectedPiece(at: position, expected: ["."])
         }
         take()
-        _ = try expectName()
+        return SubscriptionName(name: name.name, database: name.database, retentionPolicy: try expectName())
     }
 
     // MARK: Users
 
-    private mutating func parseCreateUser() throws(ParseFailure) {
-        statement.kind = .createUser
-        statement.subject = try expectName()
+    private mutating func parseCreateUser() throws(ParseFailure) -> StatementBody {
+        let user = try expectName()
         try expect(.with, .password)
-        statement.secrets.append(try expectString().range)
-        guard accept(.with) else { return }
-        try expect(.all, .privileges)
+        let password = try expectPassword()
+        let isAdmin = accept(.with)
+        if isAdmin { try expect(.all, .privileges) }
+        return .createUser(user, password: password, isAdmin: isAdmin)
     }
 
-    mutating func parseSetPassword() throws(ParseFailure) {
+    mutating func parseSetPassword() throws(ParseFailure) -> StatementBody {
         try expect(.password, .for)
-        statement.kind = .setPassword
-        statement.subject = try expectName()
+        let user = try expectName()
         try expect(.equal)
-        statement.secrets.append(try expectString().range)
+        return .setPassword(user: user, password: try expectPassword())
     }
 
-    mutating func parseGrant() throws(ParseFailure) { try parsePrivileges(.grant, admin: .grantAdmin, .to) }
+    private mutating func expectPassword() throws(ParseFailure) -> Name {
+        let (password, range) = try expectString()
+        statement.secrets.append(range)
+        return password
+    }
 
-    mutating func parseRevoke() throws(ParseFailure) { try parsePrivileges(.revoke, admin: .revokeAdmin, .from) }
+    mutating func parseGrant() throws(ParseFailure) -> StatementBody {
+        let (privilege, database, user) = try parsePrivilege(.to)
+        guard let database else { return .grantAdmin(user: user) }
+        return .grant(privilege, database: database, user: user)
+    }
 
-    private mutating func parsePrivileges(
-        _ kind: StatementKind, admin: StatementKind, _ direction: Keyword
-    ) throws(ParseFailure) {
-        let privilege = take()
-        var all = false
-        switch privilege.kind {
-        case .keyword(.read), .keyword(.write): break
-        case .keyword(.all):
-            all = true
-            _ = accept(.privileges)
-        default: throw unexpected(privilege, expected: ["READ", "WRITE", "ALL [PRIVILEGES]"])
-        }
+    mutating func parseRevoke() throws(ParseFailure) -> StatementBody {
+        let (privilege, database, user) = try parsePrivilege(.from)
+        guard let database else { return .revokeAdmin(user: user) }
+        return .revoke(privilege, database: database, user: user)
+    }
+
+    /// Without a database it is the privilege of an administrator.
+    private mutating func parsePrivilege(
+        _ direction: Keyword
+    ) throws(ParseFailure) -> (privilege: Privilege, database: Name?, user: Name) {
         let token = take()
-        if token.isKeyword(.on) {
-            statement.kind = kind
-            statement.database = try expectName()
-            try expect(direction)
-        } else if all, token.isKeyword(direction) {
-            statement.kind = admin
-        } else {
-            throw unexpected(token, expected: all ? ["ON", direction.rawValue] : ["ON"])
+        let privilege: Privilege
+        switch token.kind {
+        case .keyword(.read): privilege = .read
+        case .keyword(.write): privilege = .write
+        case .keyword(.all):
+            privilege = .all
+            _ = accept(.privileges)
+        default: throw unexpected(token, expected: ["READ", "WRITE", "ALL [PRIVILEGES]"])
         }
-        statement.subject = try expectName()
+        let next = take()
+        var database: Name?
+        if next.isKeyword(.on) {
+            database = try expectName()
+            try expect(direction)
+        } else if privilege != .all || !next.isKeyword(direction) {
+            throw unexpected(next, expected: privilege == .all ? ["ON", direction.rawValue] : ["ON"])
+        }
+        return (privilege, database, try expectName())
     }
 
-    mutating func parseKill() throws(ParseFailure) {
+    mutating func parseKill() throws(ParseFailure) -> StatementBody {
         try expect(.query)
-        statement.kind = .killQuery
-        try expectUnsigned()
-        if accept(.on) { _ = try expectName() }
+        let id = try expectUnsigned()
+        let host = accept(.on) ? try expectName() : nil
+        return .killQuery(id, host: host == .literal("") ? nil : host)
     }
 }

@@ -3,61 +3,80 @@
 extension StatementParser {
     enum SelectContext {
         case top
-        case explain
         case subquery
         case continuousQuery
     }
 
-    mutating func parseExplain() throws(ParseFailure) {
-        statement.kind = accept(.analyze) ? .explainAnalyze : .explain
-        _ = accept(word: "verbose")
+    mutating func parseExplain() throws(ParseFailure) -> StatementBody {
+        let analyze = accept(.analyze)
+        let verbose = accept(word: "verbose")
         try expect(.select)
-        try parseSelect(.explain)
+        return .explain(try parseSelect(.top), analyze: analyze, verbose: verbose)
     }
 
     /// Everything behind the word SELECT.
-    mutating func parseSelect(_ context: SelectContext) throws(ParseFailure) {
+    mutating func parseSelect(_ context: SelectContext) throws(ParseFailure) -> SelectStatement {
+        var select = SelectStatement()
         let callsBefore = calls
-        try parseFields()
+        try parseFields(&select)
         let isAggregate = calls > callsBefore
-        try parseTarget(context)
+        select.target = try parseTarget(context)
         try expect(.from)
-        try parseSources(subqueries: true)
-        try parseCondition()
-        let groupsByTime = try parseDimensions()
-        try parseFill()
-        try parseOrderBy()
-        for keyword in [Keyword.limit, .offset, .slimit, .soffset] { try parseOptionalInteger(keyword) }
-        try parseTimeZone()
-        if context == .continuousQuery, isAggregate, !groupsByTime {
+        try parseSources(&select)
+        select.condition = try parseCondition()
+        select.dimensions = try parseDimensions()
+        select.fill = try parseFill()
+        select.order = try parseOrderBy()
+        select.limits = try parseLimits(.limit, .offset, .slimit, .soffset)
+        select.timeZone = try parseTimeZone()
+        if context == .continuousQuery, isAggregate, !select.dimensions.contains(where: mayBeTime) {
             throw unexpected(previous ?? peek(), expected: ["GROUP BY time(...)"])
+        }
+        return select
+    }
+
+    private func mayBeTime(_ dimension: Expression) -> Bool {
+        var first = dimension
+        while case .chain(let chain) = first { first = chain.operands[0] }
+        switch first {
+        case .call(let call): return call.isNamed("time") || call.name.literal == nil
+        case .parameter, .unboundReference: return true
+        default: return false
         }
     }
 
-    private mutating func parseFields() throws(ParseFailure) {
+    private mutating func parseFields(_ select: inout SelectStatement) throws(ParseFailure) {
         while true {
-            if try acceptRegex() == nil {
+            var field: Field
+            if let pattern = try acceptRegex() {
+                field = Field(.regex(pattern))
+            } else {
                 let start = peek()
-                if let comparison = try parseExpression() {
+                let before = conditions
+                field = Field(try parseExpression())
+                if conditions > before, let operation = field.expression.lastCondition {
                     let place = Runes.position(in: lexer.bytes, of: start.start).at
                     throw ParseFailure(
-                        reason: "invalid operator \(lexer.spelling(of: comparison)) in SELECT clause at line "
+                        reason: "invalid operator \(operation.rawValue) in SELECT clause at line "
                             + "\(place.line + 1), char \(place.character + 1); operator is intended for WHERE clause")
                 }
             }
-            if accept(.as) {
-                _ = try expectName()
-                // Behind an alias InfluxDB does not look past a comment for the comma.
-                guard peek().kind == .comma, peek().gap != .comment else { return }
+            let hasAlias = accept(.as)
+            if hasAlias {
+                let alias = try expectName()
+                if alias != .literal("") { field.alias = alias }
             }
-            guard accept(.comma) else { return }
+            select.fields.append(field)
+            // Behind an alias InfluxDB does not look past a comment for the comma.
+            guard peek().kind == .comma, !hasAlias || peek().gap != .comment else { return }
+            take()
         }
     }
 
-    private mutating func parseTarget(_ context: SelectContext) throws(ParseFailure) {
+    private mutating func parseTarget(_ context: SelectContext) throws(ParseFailure) -> MeasurementReference? {
         guard accept(.into) else {
             if context == .continuousQuery { throw unexpected(peek(), expected: ["INTO"]) }
-            return
+            return nil
         }
         var segments = try parseSegments(behind: try expectName())
         var sameAsSource = false
@@ -70,53 +89,65 @@ extension StatementParser {
             sameAsSource = true
             segments.names.append(.literal(""))
         }
-        guard context != .subquery else { return }
-        if context == .top { statement.kind = .selectInto }
-        statement.target = reference(segments.names, regex: nil)
-        if sameAsSource { statement.target?.measurement = .sameAsSource }
+        var target = reference(segments.names, regex: nil)
+        if sameAsSource { target.measurement = .sameAsSource }
+        return target
     }
 
     // MARK: Sources
 
-    mutating func parseSources(subqueries: Bool) throws(ParseFailure) {
+    private mutating func parseSources(_ select: inout SelectStatement) throws(ParseFailure) {
         repeat {
-            try parseSource(subqueries: subqueries)
+            if let regex = try acceptRegex() {
+                select.sources.append(.measurement(reference([], regex: regex)))
+            } else if accept(.leftParenthesis) {
+                select.sources.append(.subquery(try parseSubquery()))
+            } else {
+                select.sources.append(.measurement(try parseNamedMeasurement()))
+            }
         } while accept(.comma)
     }
 
-    mutating func parseSource(subqueries: Bool) throws(ParseFailure) {
-        if let regex = try acceptRegex() {
-            statement.sources.append(reference([], regex: regex))
-            return
+    private mutating func parseSubquery() throws(ParseFailure) -> SelectStatement {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Self.maximumDepth else {
+            throw lexer.failure("subqueries nest deeper than \(Self.maximumDepth) levels", at: peek())
         }
-        if subqueries, accept(.leftParenthesis) {
-            depth += 1
-            defer { depth -= 1 }
-            guard depth <= Self.maximumDepth else {
-                throw lexer.failure("subqueries nest deeper than \(Self.maximumDepth) levels", at: peek())
-            }
-            try expect(.select)
-            try parseSelect(.subquery)
-            try expect(.rightParenthesis)
-            return
-        }
+        try expect(.select)
+        let select = try parseSelect(.subquery)
+        try expect(.rightParenthesis)
+        return select
+    }
+
+    /// A list of measurements where no subquery may stand.
+    mutating func parseMeasurements() throws(ParseFailure) -> [MeasurementReference] {
+        var list: [MeasurementReference] = []
+        repeat { list.append(try parseMeasurement()) } while accept(.comma)
+        return list
+    }
+
+    mutating func parseMeasurement() throws(ParseFailure) -> MeasurementReference {
+        if let regex = try acceptRegex() { return reference([], regex: regex) }
+        return try parseNamedMeasurement()
+    }
+
+    private mutating func parseNamedMeasurement() throws(ParseFailure) -> MeasurementReference {
         let first = try expectName()
         guard adjacent(.dot) else {
             // The usual source is one name; it costs no list.
             try checkRegexBehindName()
-            statement.sources.append(MeasurementReference(measurement: .name(first)))
-            return
+            return MeasurementReference(measurement: .name(first))
         }
         let segments = try parseSegments(behind: first)
         if segments.names.count < 3 {
             if !segments.endsWithDot {
                 try checkRegexBehindName()
             } else if let regex = try acceptRegex() {
-                statement.sources.append(reference(segments.names, regex: regex))
-                return
+                return reference(segments.names, regex: regex)
             }
         }
-        statement.sources.append(reference(segments.names, regex: nil))
+        return reference(segments.names, regex: nil)
     }
 
     /// InfluxDB looks for a regex one piece too late behind a source's name, so a `/` behind the next one, be it white
@@ -137,17 +168,17 @@ extension StatementParser {
             if position == lexer.bytes.count { endWasRead = true }
             switch rawByte() {
             case UInt8(ascii: "/"), UInt8(ascii: ":"):
-                if names.count > 3 { throw tooManySegments(names.map { $0.literal ?? "" }) }
+                if names.count > 3 { throw tooManySegments(names.map(\.text)) }
                 return (names, true)
             case UInt8(ascii: "."): names.append(.literal(""))
             default: names.append(try expectName())
             }
         }
-        if names.count > 3 { throw tooManySegments(names.map { $0.literal ?? "" }) }
+        if names.count > 3 { throw tooManySegments(names.map(\.text)) }
         return (names, false)
     }
 
-    private func reference(_ names: [Name], regex: Token?) -> MeasurementReference {
+    private func reference(_ names: [Name], regex: String?) -> MeasurementReference {
         func given(_ index: Int) -> Name? {
             index >= 0 && names[index] != .literal("") ? names[index] : nil
         }
@@ -158,72 +189,66 @@ extension StatementParser {
         }
         return MeasurementReference(
             database: given(names.count - 2), retentionPolicy: given(names.count - 1),
-            measurement: .regex(lexer.pattern(of: regex)))
+            measurement: .regex(regex))
     }
 
     // MARK: Clauses
 
-    @discardableResult
-    mutating func parseCondition() throws(ParseFailure) -> Bool {
-        guard accept(.where) else { return false }
-        try parseExpression()
-        return true
+    mutating func parseCondition() throws(ParseFailure) -> Expression? {
+        accept(.where) ? try parseExpression() : nil
     }
 
-    /// - Returns: whether one of the dimensions is `time(...)`.
-    @discardableResult
-    mutating func parseDimensions() throws(ParseFailure) -> Bool {
-        guard accept(.group) else { return false }
+    mutating func parseDimensions() throws(ParseFailure) -> [Expression] {
+        guard accept(.group) else { return [] }
         try expect(.by)
-        var byTime = false
+        var dimensions: [Expression] = []
         while true {
-            if try acceptRegex() != nil {
+            if let pattern = try acceptRegex() {
+                dimensions.append(.regex(pattern))
                 // Behind a regex InfluxDB does not look past white space for the comma.
-                guard adjacent(.comma) else { return byTime }
+                guard adjacent(.comma) else { return dimensions }
             } else {
-                let first = peek()
-                let isTime = first.kind == .identifier && lexer.spells(first, "time")
-                let isCall = first.end < lexer.bytes.count && lexer.bytes[first.end] == UInt8(ascii: "(")
-                if isTime && isCall || first.kind == .boundParameter { byTime = true }
                 let before = statement.nowCalls.count
-                try parseExpression()
-                if isTime, statement.nowCalls.count > before, let call = lastCall {
-                    let length = DurationLiteral.nanoseconds(Runes.text(of: lexer.bytes, call.firstArgument)) ?? 0
-                    for index in before..<statement.nowCalls.count { statement.nowCalls[index].interval = length }
+                let dimension = try parseExpression()
+                if statement.nowCalls.count > before, case .call(let call) = dimension, call.isNamed("time") {
+                    var interval: Int64 = 0
+                    if case .duration(let length)? = call.arguments.first { interval = length }
+                    for index in before..<statement.nowCalls.count { statement.nowCalls[index].interval = interval }
                 }
+                dimensions.append(dimension)
             }
-            guard accept(.comma) else { return byTime }
+            guard accept(.comma) else { return dimensions }
         }
     }
 
     /// `fill(...)`: null, none, previous, linear, or a number.
-    private mutating func parseFill() throws(ParseFailure) {
-        guard let call = try parseCallClause("fill") else { return }
-        guard call.argumentCount == 1 else {
+    private mutating func parseFill() throws(ParseFailure) -> Fill {
+        guard let call = try parseCallClause("fill") else { return .null }
+        guard call.name.literal != nil else { return .unbound(call) }
+        guard call.arguments.count == 1 else {
             throw ParseFailure(
                 reason: "fill requires an argument, e.g.: 0, null, none, previous, linear")
         }
-        let token = lexer.token(at: call.firstArgument.lowerBound)
-        if token.kind == .boundParameter { return }
-        if token.kind == .identifier, token.end == call.firstArgument.upperBound,
-            ["null", "none", "previous", "linear"].contains(lexer.content(of: token))
-        {
-            return
-        }
-        let isSigned = token.kind == .plus || token.kind == .minus
-        let number = isSigned ? lexer.token(at: token.end) : token
-        guard number.kind == .integer || number.kind == .number, number.end == call.firstArgument.upperBound else {
-            throw ParseFailure(reason: "expected number argument in fill()")
+        switch call.arguments[0] {
+        case .parameter(let name): return .parameter(name)
+        case .reference(Reference("null")): return .null
+        case .reference(Reference("none")): return .none
+        case .reference(Reference("previous")): return .previous
+        case .reference(Reference("linear")): return .linear
+        case .integer, .number: return .value(call.arguments[0])
+        default: throw ParseFailure(reason: "expected number argument in fill()")
         }
     }
 
     /// `tz('...')`. Whether there is such a time zone is for the node to say.
-    private mutating func parseTimeZone() throws(ParseFailure) {
-        guard let call = try parseCallClause("tz") else { return }
-        guard call.argumentCount == 1 else { throw ParseFailure(reason: "tz requires exactly one argument") }
-        let token = lexer.token(at: call.firstArgument.lowerBound)
-        guard token.kind == .string || token.kind == .boundParameter, token.end == call.firstArgument.upperBound else {
-            throw ParseFailure(reason: "expected string argument in tz()")
+    private mutating func parseTimeZone() throws(ParseFailure) -> TimeZone? {
+        guard let call = try parseCallClause("tz") else { return nil }
+        guard call.name.literal != nil else { return .unbound(call) }
+        guard call.arguments.count == 1 else { throw ParseFailure(reason: "tz requires exactly one argument") }
+        switch call.arguments[0] {
+        case .string(let name): return .name(name.isEmpty ? "UTC" : name)
+        case .parameter(let name): return .parameter(name)
+        default: throw ParseFailure(reason: "expected string argument in tz()")
         }
     }
 
@@ -235,34 +260,56 @@ extension StatementParser {
             token.kind == .boundParameter && token.end < lexer.bytes.count
             && lexer.bytes[token.end] == UInt8(ascii: "(")
         guard isNamed || mayBeNamed else { return nil }
-        lastCall = nil
-        try parseExpression()
-        guard let call = lastCall, call.range == token.start..<position else {
+        guard case .call(let call) = try parseExpression() else {
             throw ParseFailure(reason: "\(name) must be a function call")
         }
-        return mayBeNamed ? nil : call
+        return call
     }
 
-    mutating func parseOrderBy() throws(ParseFailure) {
-        guard accept(.order) else { return }
+    mutating func parseOrderBy() throws(ParseFailure) -> Order? {
+        guard accept(.order) else { return nil }
         try expect(.by)
         let token = take()
+        var order = Order(name: nil, isAscending: !token.isKeyword(.desc))
         switch token.kind {
         case .keyword(.asc), .keyword(.desc): break
         case .identifier, .boundParameter:
-            if !accept(.asc) { _ = accept(.desc) }
+            order.name = name(of: token)
+            if !accept(.asc) { order.isAscending = !accept(.desc) }
             if token.kind == .identifier, lexer.content(of: token) != "time" {
                 throw ParseFailure(reason: "only ORDER BY time supported at this time")
             }
         default: throw unexpected(token, expected: ["identifier", "ASC", "DESC"])
         }
-        guard accept(.comma) else { return }
+        guard accept(.comma) else { return order }
         _ = try expectName()
         throw ParseFailure(reason: "only ORDER BY time supported at this time")
     }
 
-    mutating func parseOptionalInteger(_ keyword: Keyword) throws(ParseFailure) {
-        guard accept(keyword) else { return }
-        _ = try expectInteger()
+    mutating func parseLimits(_ keywords: Keyword...) throws(ParseFailure) -> Limits {
+        var limits = Limits()
+        for keyword in keywords {
+            guard let value = try parseOptionalInteger(keyword) else { continue }
+            switch keyword {
+            case .limit: limits.limit = value
+            case .offset: limits.offset = value
+            case .slimit: limits.seriesLimit = value
+            default: limits.seriesOffset = value
+            }
+        }
+        return limits
+    }
+}
+
+extension Expression {
+    /// The comparison or logical operator that InfluxDB names in its error when a field has one: the outermost, and of
+    /// several side by side the last [1.6.7].
+    fileprivate var lastCondition: Operator? {
+        if case .chain(let chain) = self, chain.outermost.isComparison || chain.outermost.isLogical {
+            return chain.outermost
+        }
+        var last: Operator?
+        for child in children { last = child.lastCondition ?? last }
+        return last
     }
 }

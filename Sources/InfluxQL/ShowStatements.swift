@@ -1,40 +1,34 @@
 // The SHOW statements.
 
 extension StatementParser {
-    mutating func parseShow() throws(ParseFailure) {
+    mutating func parseShow() throws(ParseFailure) -> StatementBody {
         let token = take()
         guard case .keyword(let keyword) = token.kind else { throw unexpected(token, expected: Self.shown) }
         switch keyword {
         case .continuous:
             try expect(.queries)
-            statement.kind = .showContinuousQueries
-        case .databases: statement.kind = .showDatabases
-        case .diagnostics:
-            statement.kind = .showDiagnostics
-            if accept(.for) { try expectString() }
-        case .field: try parseShowField()
+            return .showContinuousQueries
+        case .databases: return .showDatabases
+        case .diagnostics: return .showDiagnostics(module: try parseModule())
+        case .field: return try parseShowField()
         case .grants:
             try expect(.for)
-            statement.kind = .showGrants
-            statement.subject = try expectName()
-        case .measurement: try parseShowMeasurementCardinality()
-        case .measurements: try parseShowMeasurements()
-        case .queries: statement.kind = .showQueries
+            return .showGrants(user: try expectName())
+        case .measurement: return try parseShowMeasurementCardinality()
+        case .measurements: return try parseShowMeasurements()
+        case .queries: return .showQueries
         case .retention:
             try expect(.policies)
-            statement.kind = .showRetentionPolicies
-            try parseOn()
-        case .series: try parseShowSeries()
+            return .showRetentionPolicies(database: accept(.on) ? try expectName() : nil)
+        case .series: return try parseShowSeries()
         case .shard:
             try expect(.groups)
-            statement.kind = .showShardGroups
-        case .shards: statement.kind = .showShards
-        case .stats:
-            statement.kind = .showStats
-            if accept(.for) { try expectString() }
-        case .subscriptions: statement.kind = .showSubscriptions
-        case .tag: try parseShowTag()
-        case .users: statement.kind = .showUsers
+            return .showShardGroups
+        case .shards: return .showShards
+        case .stats: return .showStats(module: try parseModule())
+        case .subscriptions: return .showSubscriptions
+        case .tag: return try parseShowTag()
+        case .users: return .showUsers
         default: throw unexpected(token, expected: Self.shown)
         }
     }
@@ -44,147 +38,144 @@ extension StatementParser {
         "RETENTION", "SERIES", "SHARD", "SHARDS", "STATS", "SUBSCRIPTIONS", "TAG", "USERS",
     ]
 
-    private mutating func parseShowField() throws(ParseFailure) {
+    private mutating func parseModule() throws(ParseFailure) -> Name? {
+        guard accept(.for) else { return nil }
+        let module = try expectString().text
+        return module == .literal("") ? nil : module
+    }
+
+    private mutating func parseShowField() throws(ParseFailure) -> StatementBody {
         let token = take()
         switch token.kind {
         case .keyword(.key):
-            statement.kind = .showFieldKeyCardinality
-            try expectExactCardinality()
-            try parseCardinalityTail()
+            let exact = try expectExactCardinality()
+            return .showFieldKeyCardinality(exact: exact, try parseCardinalityTail())
         case .keyword(.keys):
-            statement.kind = .showFieldKeys
             // Some versions take any token at all for the database here, a semicolon or half a string included, and go on
             // behind it. None of those texts means anything, and no two versions agree on them: they are refused.
-            try parseOn()
-            try parseOptionalSources()
-            try parseOrderBy()
-            try parseLimits(.limit, .offset)
+            var clauses = try parseOnAndFrom()
+            clauses.order = try parseOrderBy()
+            clauses.limits = try parseLimits(.limit, .offset)
+            return .showFieldKeys(clauses)
         default: throw unexpected(token, expected: ["KEY", "KEYS"])
         }
     }
 
-    private mutating func parseShowMeasurementCardinality() throws(ParseFailure) {
+    private mutating func parseShowMeasurementCardinality() throws(ParseFailure) -> StatementBody {
         let token = take()
-        statement.kind = .showMeasurementCardinality
         switch token.kind {
         case .keyword(.exact): try expect(.cardinality)
         case .keyword(.cardinality): break
         default: throw unexpected(token, expected: ["EXACT", "CARDINALITY"])
         }
-        try parseCardinalityTail()
+        return .showMeasurementCardinality(exact: token.isKeyword(.exact), try parseCardinalityTail())
     }
 
-    private mutating func parseShowMeasurements() throws(ParseFailure) {
-        statement.kind = .showMeasurements
+    private mutating func parseShowMeasurements() throws(ParseFailure) -> StatementBody {
+        var scope: MeasurementScope?
         if accept(.on) {
             // `ON db.rp` and `ON *.*` are 1.10's.
-            if !accept(.star) { statement.database = try expectName() }
-            if accept(.dot), !accept(.star) { _ = try expectName() }
+            scope = MeasurementScope(database: try parseScopePart(), retentionPolicy: nil)
+            if accept(.dot) { scope?.retentionPolicy = try parseScopePart() }
         }
+        var measurement: MeasurementReference?
         if accept(.with) {
             try expect(.measurement)
             let token = take()
             guard token.kind == .equal || token.kind == .matches else {
                 throw unexpected(token, expected: ["=", "=~"])
             }
-            try parseSource(subqueries: false)
+            measurement = try parseMeasurement()
         }
-        try parseCondition()
-        try parseOrderBy()
-        try parseLimits(.limit, .offset)
+        var clauses = ShowClauses()
+        clauses.condition = try parseCondition()
+        clauses.order = try parseOrderBy()
+        clauses.limits = try parseLimits(.limit, .offset)
+        return .showMeasurements(scope, measurement, clauses)
     }
 
-    private mutating func parseShowSeries() throws(ParseFailure) {
-        statement.kind = .showSeries
-        _ = accept(.exact)
-        if accept(.cardinality) {
-            statement.kind = .showSeriesCardinality
-            try parseCardinalityTail()
-            return
-        }
-        try parseOn()
-        try parseOptionalSources()
-        try parseCondition()
-        try parseOrderBy()
-        try parseLimits(.limit, .offset)
+    private mutating func parseScopePart() throws(ParseFailure) -> MeasurementScope.Part {
+        accept(.star) ? .all : .name(try expectName())
     }
 
-    private mutating func parseShowTag() throws(ParseFailure) {
+    private mutating func parseShowSeries() throws(ParseFailure) -> StatementBody {
+        let exact = accept(.exact)
+        if accept(.cardinality) { return .showSeriesCardinality(exact: exact, try parseCardinalityTail()) }
+        var clauses = try parseOnAndFrom()
+        clauses.condition = try parseCondition()
+        clauses.order = try parseOrderBy()
+        clauses.limits = try parseLimits(.limit, .offset)
+        return .showSeries(clauses)
+    }
+
+    private mutating func parseShowTag() throws(ParseFailure) -> StatementBody {
         let token = take()
         switch token.kind {
         case .keyword(.key):
-            statement.kind = .showTagKeyCardinality
-            try expectExactCardinality()
-            try parseCardinalityTail()
+            let exact = try expectExactCardinality()
+            return .showTagKeyCardinality(exact: exact, try parseCardinalityTail())
         case .keyword(.keys):
-            statement.kind = .showTagKeys
-            try parseOn()
-            try parseOptionalSources()
-            if peek().isKeyword(.with) { try parseWithKey() }
-            try parseCondition()
-            try parseOrderBy()
-            try parseLimits(.limit, .offset, .slimit, .soffset)
+            var clauses = try parseOnAndFrom()
+            if peek().isKeyword(.with) { clauses.key = try parseWithKey() }
+            clauses.condition = try parseCondition()
+            clauses.order = try parseOrderBy()
+            clauses.limits = try parseLimits(.limit, .offset, .slimit, .soffset)
+            return .showTagKeys(clauses)
         case .keyword(.values):
             let exact = accept(.exact)
             if exact { try expect(.cardinality) }
             let cardinality = exact || accept(.cardinality)
-            statement.kind = cardinality ? .showTagValuesCardinality : .showTagValues
-            try parseOn()
-            try parseOptionalSources()
-            try parseWithKey()
-            try parseCondition()
-            if cardinality { try parseDimensions() } else { try parseOrderBy() }
-            try parseLimits(.limit, .offset)
+            var clauses = try parseOnAndFrom()
+            clauses.key = try parseWithKey()
+            clauses.condition = try parseCondition()
+            if cardinality { clauses.dimensions = try parseDimensions() } else { clauses.order = try parseOrderBy() }
+            clauses.limits = try parseLimits(.limit, .offset)
+            return cardinality ? .showTagValuesCardinality(exact: exact, clauses) : .showTagValues(clauses)
         default: throw unexpected(token, expected: ["KEY", "KEYS", "VALUES"])
         }
     }
 
     // MARK: What they share
 
-    private mutating func expectExactCardinality() throws(ParseFailure) {
+    private mutating func expectExactCardinality() throws(ParseFailure) -> Bool {
         let exact = accept(.exact)
         let token = take()
         guard token.isKeyword(.cardinality) else {
             throw unexpected(token, expected: exact ? ["CARDINALITY"] : ["EXACT", "CARDINALITY"])
         }
+        return exact
     }
 
-    private mutating func parseCardinalityTail() throws(ParseFailure) {
-        if statement.kind == .showTagValuesCardinality { return }
-        try parseOn()
-        try parseOptionalSources()
-        try parseCondition()
-        try parseDimensions()
-        try parseLimits(.limit, .offset)
+    private mutating func parseCardinalityTail() throws(ParseFailure) -> ShowClauses {
+        var clauses = try parseOnAndFrom()
+        clauses.condition = try parseCondition()
+        clauses.dimensions = try parseDimensions()
+        clauses.limits = try parseLimits(.limit, .offset)
+        return clauses
     }
 
-    private mutating func parseWithKey() throws(ParseFailure) {
+    private mutating func parseWithKey() throws(ParseFailure) -> TagKeyFilter {
         try expect(.with, .key)
         let token = take()
         switch token.kind {
         case .keyword(.in):
             try expect(.leftParenthesis)
-            repeat { _ = try expectName() } while accept(.comma)
+            var names: [Name] = []
+            repeat { names.append(try expectName()) } while accept(.comma)
             try expect(.rightParenthesis)
-        case .equal, .notEqual:
-            _ = try expectName()
-        case .matches, .matchesNot:
-            guard try acceptRegex() != nil || accept(.boundParameter) else {
-                throw unexpected(peek(), expected: ["regex"])
-            }
+            return .oneOf(names)
+        case .equal: return .equal(try expectName())
+        case .notEqual: return .notEqual(try expectName())
+        case .matches: return .matches(try expectRegex())
+        case .matchesNot: return .matchesNot(try expectRegex())
         default: throw unexpected(token, expected: ["IN", "=", "=~"])
         }
     }
 
-    private mutating func parseOn() throws(ParseFailure) {
-        if accept(.on) { statement.database = try expectName() }
-    }
-
-    private mutating func parseOptionalSources() throws(ParseFailure) {
-        if accept(.from) { try parseSources(subqueries: false) }
-    }
-
-    private mutating func parseLimits(_ keywords: Keyword...) throws(ParseFailure) {
-        for keyword in keywords { try parseOptionalInteger(keyword) }
+    private mutating func parseOnAndFrom() throws(ParseFailure) -> ShowClauses {
+        var clauses = ShowClauses()
+        if accept(.on) { clauses.database = try expectName() }
+        if accept(.from) { clauses.sources = try parseMeasurements() }
+        return clauses
     }
 }
