@@ -1,4 +1,7 @@
 // Expressions, from tokens to trees. Recorded besides: where `now()` is called.
+//
+// Parentheses and calls recurse, 200 deep at worst, on stacks that may be as small as 512 KB. So what does not recurse is
+// never inlined into what does: its variables would make those frames large.
 
 extension StatementParser {
     /// A chain of operands and binary operators.
@@ -64,6 +67,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func literal(_ token: Token) throws(ParseFailure) -> Expression {
         let text = lexer.content(of: token)
         switch token.kind {
@@ -96,6 +100,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func parseDistinct(_ token: Token) throws(ParseFailure) -> Expression {
         if adjacent(.leftParenthesis) {
             take()
@@ -109,6 +114,7 @@ extension StatementParser {
         return .distinct(try expectName())
     }
 
+    @inline(never)
     private mutating func parseWildcardTail() throws(ParseFailure) -> Wildcard {
         guard let type = try takeTypeSuffix(["field", "tag"]) else { return .all }
         switch type.kind {
@@ -188,6 +194,7 @@ extension StatementParser {
     }
 
     /// `name`, and `.segment` and `::type` behind it. Neither may have white space before it.
+    @inline(never)
     private mutating func parseReference(first: Token) throws(ParseFailure) -> Expression {
         guard let name = name(of: first) else { throw unexpected(first, expected: ["identifier"]) }
         let next = peek()

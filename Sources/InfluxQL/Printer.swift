@@ -18,7 +18,21 @@ struct Printer {
 
     // MARK: Expressions
 
+    /// What recurses here is kept apart from what does not, for the sake of small stacks, as in the parser.
     mutating func write(_ expression: Expression) {
+        switch expression {
+        case .call(let call): write(call)
+        case .parenthesized(let inner):
+            text += "("
+            write(inner)
+            text += ")"
+        case .chain(let chain): write(chain)
+        default: writeLeaf(expression)
+        }
+    }
+
+    @inline(never)
+    private mutating func writeLeaf(_ expression: Expression) {
         switch expression {
         case .reference(let reference): write(reference)
         case .string(let value): text += Quoting.string(value)
@@ -31,22 +45,18 @@ struct Printer {
         case .wildcard(.all): text += "*"
         case .wildcard(.fields): text += "*::field"
         case .wildcard(.tags): text += "*::tag"
-        case .distinct(let name):
-            text += "DISTINCT "
-            write(name)
-        case .call(let call): write(call)
-        case .parenthesized(let inner):
-            text += "("
-            write(inner)
-            text += ")"
-        case .chain(let chain): write(chain)
+        case .distinct(let name): write("DISTINCT ", name)
         case .parameter(let name): writeParameter(name)
-        case .unboundReference(let segments, let type):
-            writeList(segments, separator: ".") { printer, segment in
-                if segment != .literal("") { printer.write(segment) }
-            }
-            if let type { text += "::" + type.rawValue }
+        case .unboundReference(let segments, let type): writeUnboundReference(segments, type)
+        case .call, .parenthesized, .chain: break
         }
+    }
+
+    private mutating func writeUnboundReference(_ segments: [Name], _ type: DataType?) {
+        writeList(segments, separator: ".") { printer, segment in
+            if segment != .literal("") { printer.write(segment) }
+        }
+        if let type { text += "::" + type.rawValue }
     }
 
     private mutating func write(_ reference: Reference) {
@@ -55,24 +65,39 @@ struct Printer {
     }
 
     mutating func write(_ call: Call) {
-        if call.isNamed("distinct") { text += "distinct" } else { write(call.name) }
-        text += "("
-        writeList(call.arguments) { $0.write($1) }
-        text += ")"
+        writeFunction(call.name)
+        var isFirst = true
+        for argument in call.arguments {
+            text += isFirst ? "(" : ", "
+            isFirst = false
+            write(argument)
+        }
+        text += isFirst ? "()" : ")"
+    }
+
+    @inline(never)
+    private mutating func writeFunction(_ name: Name) {
+        if name == .literal("distinct") { text += "distinct" } else { write(name) }
     }
 
     private mutating func write(_ chain: Chain) {
-        write(chain.operands[0])
-        for (operation, operand) in zip(chain.operators, chain.operands.dropFirst()) {
-            text += " " + operation.rawValue + " "
-            if case .chain(let product) = operand, product.precedence == chain.precedence {
+        for index in chain.operands.indices {
+            if index > 0 { writeOperator(chain.operators[index - 1]) }
+            if index > 0, case .chain(let product) = chain.operands[index], product.precedence == chain.precedence {
                 // The parser makes this of a sign only.
                 text += product.operands[0] == .integer(1) ? "+" : "-"
                 write(product.operands[1])
             } else {
-                write(operand)
+                write(chain.operands[index])
             }
         }
+    }
+
+    @inline(never)
+    private mutating func writeOperator(_ operation: Operator) {
+        text += " "
+        text += operation.rawValue
+        text += " "
     }
 
     mutating func writeRegex(_ pattern: String) {
@@ -150,6 +175,22 @@ struct Printer {
     // MARK: SELECT
 
     mutating func write(_ select: SelectStatement) {
+        writeHead(select)
+        for index in select.sources.indices {
+            if index > 0 { text += ", " }
+            if case .subquery(let inner) = select.sources[index] {
+                text += "("
+                write(inner)
+                text += ")"
+            } else {
+                writeMeasurement(select.sources[index])
+            }
+        }
+        writeTail(select)
+    }
+
+    @inline(never)
+    private mutating func writeHead(_ select: SelectStatement) {
         text += "SELECT "
         writeList(select.fields) { printer, field in
             printer.write(field.expression)
@@ -160,21 +201,25 @@ struct Printer {
             write(target)
         }
         text += " FROM "
-        writeList(select.sources) { printer, source in
-            switch source {
-            case .measurement(let reference): printer.write(reference)
-            case .subquery(let inner):
-                printer.text += "("
-                printer.write(inner)
-                printer.text += ")"
-            }
-        }
+    }
+
+    @inline(never)
+    private mutating func writeMeasurement(_ source: Source) {
+        if case .measurement(let reference) = source { write(reference) }
+    }
+
+    @inline(never)
+    private mutating func writeTail(_ select: SelectStatement) {
         writeCondition(select.condition)
         writeDimensions(select.dimensions)
         write(select.fill)
         write(select.order)
         write(select.limits)
-        switch select.timeZone {
+        write(select.timeZone)
+    }
+
+    private mutating func write(_ timeZone: TimeZoneClause?) {
+        switch timeZone {
         case .name(let name): text += " TZ(\(Quoting.string(name)))"
         case .parameter(let name):
             text += " TZ("
@@ -246,7 +291,7 @@ struct Printer {
         text += order.isAscending ? "ASC" : "DESC"
     }
 
-    mutating func write(_ limits: Limits) {
+    mutating func write(_ limits: RowLimits) {
         write(" LIMIT ", limits.limit)
         write(" OFFSET ", limits.offset)
         write(" SLIMIT ", limits.seriesLimit)

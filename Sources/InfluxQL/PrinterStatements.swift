@@ -244,7 +244,7 @@ extension Printer {
     }
 
     private mutating func write(
-        _ verb: String, _ privilege: Privilege, _ database: Name?, _ direction: String, _ user: Name
+        _ verb: String, _ privilege: GrantedPrivilege, _ database: Name?, _ direction: String, _ user: Name
     ) {
         text += "\(verb) \(privilege.rawValue)"
         write(" ON ", database)

@@ -248,9 +248,9 @@ extension StatementParser {
     /// Without a database it is the privilege of an administrator.
     private mutating func parsePrivilege(
         _ direction: Keyword
-    ) throws(ParseFailure) -> (privilege: Privilege, database: Name?, user: Name) {
+    ) throws(ParseFailure) -> (privilege: GrantedPrivilege, database: Name?, user: Name) {
         let token = take()
-        let privilege: Privilege
+        let privilege: GrantedPrivilege
         switch token.kind {
         case .keyword(.read): privilege = .read
         case .keyword(.write): privilege = .write

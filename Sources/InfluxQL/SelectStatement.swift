@@ -15,24 +15,41 @@ extension StatementParser {
     }
 
     /// Everything behind the word SELECT.
+    ///
+    /// Subqueries come back here, 200 deep at worst, and some threads have stacks of 512 KB: what recurses is kept apart
+    /// from the clauses, whose variables would make its frames large.
     mutating func parseSelect(_ context: SelectContext) throws(ParseFailure) -> SelectStatement {
         var select = SelectStatement()
+        let isAggregate = try parseSelectHead(&select, context)
+        repeat { try parseSource(&select.sources) } while accept(.comma)
+        try parseSelectTail(&select)
+        if context == .continuousQuery, isAggregate, !select.dimensions.contains(where: mayBeTime) {
+            throw unexpected(previous ?? peek(), expected: ["GROUP BY time(...)"])
+        }
+        return select
+    }
+
+    /// - Returns: whether a function is called in the fields.
+    @inline(never)
+    private mutating func parseSelectHead(
+        _ select: inout SelectStatement, _ context: SelectContext
+    ) throws(ParseFailure) -> Bool {
         let callsBefore = calls
         try parseFields(&select)
         let isAggregate = calls > callsBefore
         select.target = try parseTarget(context)
         try expect(.from)
-        try parseSources(&select)
+        return isAggregate
+    }
+
+    @inline(never)
+    private mutating func parseSelectTail(_ select: inout SelectStatement) throws(ParseFailure) {
         select.condition = try parseCondition()
         select.dimensions = try parseDimensions()
         select.fill = try parseFill()
         select.order = try parseOrderBy()
         select.limits = try parseLimits(.limit, .offset, .slimit, .soffset)
         select.timeZone = try parseTimeZone()
-        if context == .continuousQuery, isAggregate, !select.dimensions.contains(where: mayBeTime) {
-            throw unexpected(previous ?? peek(), expected: ["GROUP BY time(...)"])
-        }
-        return select
     }
 
     private func mayBeTime(_ dimension: Expression) -> Bool {
@@ -96,16 +113,22 @@ extension StatementParser {
 
     // MARK: Sources
 
-    private mutating func parseSources(_ select: inout SelectStatement) throws(ParseFailure) {
-        repeat {
-            if let regex = try acceptRegex() {
-                select.sources.append(.measurement(reference([], regex: regex)))
-            } else if accept(.leftParenthesis) {
-                select.sources.append(.subquery(try parseSubquery()))
-            } else {
-                select.sources.append(.measurement(try parseNamedMeasurement()))
-            }
-        } while accept(.comma)
+    private mutating func parseSource(_ sources: inout [Source]) throws(ParseFailure) {
+        if try appendRegexSource(&sources) { return }
+        guard accept(.leftParenthesis) else { return try appendNamedSource(&sources) }
+        sources.append(.subquery(try parseSubquery()))
+    }
+
+    @inline(never)
+    private mutating func appendRegexSource(_ sources: inout [Source]) throws(ParseFailure) -> Bool {
+        guard let regex = try acceptRegex() else { return false }
+        sources.append(.measurement(reference([], regex: regex)))
+        return true
+    }
+
+    @inline(never)
+    private mutating func appendNamedSource(_ sources: inout [Source]) throws(ParseFailure) {
+        sources.append(.measurement(try parseNamedMeasurement()))
     }
 
     private mutating func parseSubquery() throws(ParseFailure) -> SelectStatement {
@@ -241,7 +264,7 @@ extension StatementParser {
     }
 
     /// `tz('...')`. Whether there is such a time zone is for the node to say.
-    private mutating func parseTimeZone() throws(ParseFailure) -> TimeZone? {
+    private mutating func parseTimeZone() throws(ParseFailure) -> TimeZoneClause? {
         guard let call = try parseCallClause("tz") else { return nil }
         guard call.name.literal != nil else { return .unbound(call) }
         guard call.arguments.count == 1 else { throw ParseFailure(reason: "tz requires exactly one argument") }
@@ -286,8 +309,8 @@ extension StatementParser {
         throw ParseFailure(reason: "only ORDER BY time supported at this time")
     }
 
-    mutating func parseLimits(_ keywords: Keyword...) throws(ParseFailure) -> Limits {
-        var limits = Limits()
+    mutating func parseLimits(_ keywords: Keyword...) throws(ParseFailure) -> RowLimits {
+        var limits = RowLimits()
         for keyword in keywords {
             guard let value = try parseOptionalInteger(keyword) else { continue }
             switch keyword {

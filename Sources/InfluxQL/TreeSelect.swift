@@ -10,8 +10,8 @@ package struct SelectStatement: Hashable, Sendable {
     package var dimensions: [Expression] = []
     package var fill: Fill = .null
     package var order: Order?
-    package var limits = Limits()
-    package var timeZone: TimeZone?
+    package var limits = RowLimits()
+    package var timeZone: TimeZoneClause?
 
     package init() {}
 }
@@ -52,7 +52,7 @@ package struct Order: Hashable, Sendable {
 }
 
 /// LIMIT and OFFSET of rows and of series; nil where not given or 0, which InfluxDB takes for the same.
-package struct Limits: Hashable, Sendable {
+package struct RowLimits: Hashable, Sendable {
     package var limit: Bindable<Int64>?
     package var offset: Bindable<Int64>?
     package var seriesLimit: Bindable<Int64>?
@@ -62,7 +62,7 @@ package struct Limits: Hashable, Sendable {
 }
 
 /// `tz('...')`
-package enum TimeZone: Hashable, Sendable {
+package enum TimeZoneClause: Hashable, Sendable {
     /// A name of the time zone database; `UTC` for the empty one.
     case name(String)
     case parameter(String)

@@ -45,9 +45,9 @@ package indirect enum StatementBody: Hashable, Sendable {
     case dropSubscription(SubscriptionName)
     case dropUser(Name)
     case delete(Deletion)
-    case grant(Privilege, database: Name, user: Name)
+    case grant(GrantedPrivilege, database: Name, user: Name)
     case grantAdmin(user: Name)
-    case revoke(Privilege, database: Name, user: Name)
+    case revoke(GrantedPrivilege, database: Name, user: Name)
     case revokeAdmin(user: Name)
     case setPassword(user: Name, password: Name)
     case killQuery(Bindable<UInt64>, host: Name?)
@@ -61,7 +61,7 @@ package struct ShowClauses: Hashable, Sendable {
     package var condition: Expression?
     package var dimensions: [Expression] = []
     package var order: Order?
-    package var limits = Limits()
+    package var limits = RowLimits()
 
     package init() {}
 }
@@ -126,7 +126,7 @@ package enum SubscriptionMode: String, Hashable, Sendable {
 }
 
 /// The raw value is how InfluxDB prints it.
-package enum Privilege: String, Hashable, Sendable {
+package enum GrantedPrivilege: String, Hashable, Sendable {
     case read = "READ"
     case write = "WRITE"
     case all = "ALL PRIVILEGES"
