@@ -53,9 +53,7 @@ struct Printer {
     }
 
     private mutating func writeUnboundReference(_ segments: [Name], _ type: DataType?) {
-        writeList(segments, separator: ".") { printer, segment in
-            if segment != .literal("") { printer.write(segment) }
-        }
+        writeList(segments, separator: ".") { $0.write($1) }
         if let type { text += "::" + type.rawValue }
     }
 
