@@ -106,7 +106,7 @@ extension StatementParser {
             take()
             return try parseCall(named: token)
         }
-        guard peek().gap == .whitespace else {
+        guard lexer.whitespaceEnd(at: position) > position else {
             throw peek().gap == .none
                 ? unexpected(peek(), expected: ["(", "identifier"])
                 : lexer.unexpectedPiece(at: position, expected: ["(", "identifier"])
@@ -159,7 +159,6 @@ extension StatementParser {
         guard depth <= Self.maximumDepth else {
             throw lexer.failure("expressions nest deeper than \(Self.maximumDepth) levels", at: peek())
         }
-        calls += 1
         var call: Call
         if function.kind == .boundParameter {
             statement.callsParameter = true

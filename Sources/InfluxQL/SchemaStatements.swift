@@ -168,16 +168,51 @@ extension StatementParser {
         var every: Bindable<Int64>?
         var until: Bindable<Int64>?
         if accept(.resample) {
-            if accept(.every) { every = try expectDuration(orInfinite: false) }
-            if accept(.for) { until = try expectDuration(orInfinite: false) }
+            if accept(.every) { every = nonzero(try expectDuration(orInfinite: false)) }
+            if accept(.for) { until = nonzero(try expectDuration(orInfinite: false)) }
             if every == nil, until == nil { throw unexpected(peek(), expected: ["EVERY", "FOR"]) }
         }
         try expect(.begin, .select)
         let select = try parseSelect(.continuousQuery)
+        if select.callsFunctions { try requireInterval(select.timeGrouping) }
         try expect(.end)
-        return ContinuousQuery(
-            name: name.name, database: name.database, resampleEvery: every.flatMap(nonzero),
-            resampleFor: until.flatMap(nonzero), select: select)
+        let query = ContinuousQuery(
+            name: name.name, database: name.database, resampleEvery: every, resampleFor: until, select: select)
+        try check(query)
+        return query
+    }
+
+    /// InfluxDB names another token than the last in some of these errors: it counts white space as one.
+    private mutating func requireInterval(_ grouping: TimeGrouping) throws(ParseFailure) {
+        var expected = ["GROUP BY time(...)"]
+        switch grouping {
+        case .unknown: return
+        case .interval(let length) where length != 0: return
+        case .invalid(let reason): expected.append(reason)
+        default: break
+        }
+        throw unexpected(previous ?? peek(), expected: expected)
+    }
+
+    private func check(_ query: ContinuousQuery) throws(ParseFailure) {
+        var interval: Int64 = 0
+        switch query.select.timeGrouping {
+        case .invalid(let reason): throw ParseFailure(reason: reason)
+        case .unknown: return
+        case .interval(let length): interval = length
+        case .none: break
+        }
+        guard case .literal(let until)? = query.resampleFor else { return }
+        switch query.resampleEvery {
+        case .literal(let every): interval = max(interval, every)
+        case .parameter: return
+        case nil: break
+        }
+        guard interval <= until else {
+            throw ParseFailure(
+                reason: "FOR duration must be >= GROUP BY time duration: must be a minimum of "
+                    + "\(Literals.duration(interval)), got \(Literals.duration(until))")
+        }
     }
 
     private mutating func parseCreateSubscription() throws(ParseFailure) -> StatementBody {

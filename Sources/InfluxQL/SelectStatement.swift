@@ -20,26 +20,19 @@ extension StatementParser {
     /// from the clauses, whose variables would make its frames large.
     mutating func parseSelect(_ context: SelectContext) throws(ParseFailure) -> SelectStatement {
         var select = SelectStatement()
-        let isAggregate = try parseSelectHead(&select, context)
+        try parseSelectHead(&select, context)
         repeat { try parseSource(&select.sources) } while accept(.comma)
         try parseSelectTail(&select)
-        if context == .continuousQuery, isAggregate, !select.dimensions.contains(where: mayBeTime) {
-            throw unexpected(previous ?? peek(), expected: ["GROUP BY time(...)"])
-        }
         return select
     }
 
-    /// - Returns: whether a function is called in the fields.
     @inline(never)
     private mutating func parseSelectHead(
         _ select: inout SelectStatement, _ context: SelectContext
-    ) throws(ParseFailure) -> Bool {
-        let callsBefore = calls
+    ) throws(ParseFailure) {
         try parseFields(&select)
-        let isAggregate = calls > callsBefore
         select.target = try parseTarget(context)
         try expect(.from)
-        return isAggregate
     }
 
     @inline(never)
@@ -50,16 +43,6 @@ extension StatementParser {
         select.order = try parseOrderBy()
         select.limits = try parseLimits(.limit, .offset, .slimit, .soffset)
         select.timeZone = try parseTimeZone()
-    }
-
-    private func mayBeTime(_ dimension: Expression) -> Bool {
-        var first = dimension
-        while case .chain(let chain) = first { first = chain.operands[0] }
-        switch first {
-        case .call(let call): return call.isNamed("time") || call.name.literal == nil
-        case .parameter, .unboundReference: return true
-        default: return false
-        }
     }
 
     private mutating func parseFields(_ select: inout SelectStatement) throws(ParseFailure) {

@@ -22,8 +22,6 @@ struct StatementParser {
     /// The statement being read.
     var statement: Statement
     var depth = 0
-    /// Function calls met so far: tells an aggregate from a raw query.
-    var calls = 0
     /// Comparisons and logical operators met so far, which a field must not have.
     var conditions = 0
 

@@ -80,7 +80,48 @@ package enum Bindable<Literal: Hashable & Sendable>: Hashable, Sendable {
     }
 }
 
+/// What `GROUP BY time(...)` of a SELECT says.
+package enum TimeGrouping: Hashable, Sendable {
+    /// There is none.
+    case none
+    /// In nanoseconds.
+    case interval(Int64)
+    /// A bound parameter may stand for it.
+    case unknown
+    /// In InfluxDB's words.
+    case invalid(String)
+}
+
 extension SelectStatement {
+    /// The first `time(...)` among the dimensions.
+    package var timeGrouping: TimeGrouping {
+        for dimension in dimensions {
+            switch dimension {
+            case .parameter: return .unknown
+            case .call(let call):
+                guard call.name.literal != nil else { return .unknown }
+                guard call.isNamed("time") else { continue }
+                guard (1...2).contains(call.arguments.count) else {
+                    return .invalid("time dimension expected 1 or 2 arguments")
+                }
+                switch call.arguments[0] {
+                case .duration(let interval): return .interval(interval)
+                case .parameter: return .unknown
+                default: return .invalid("time dimension must have duration argument")
+                }
+            default: continue
+            }
+        }
+        return .none
+    }
+
+    /// Whether a function is called in the fields.
+    package var callsFunctions: Bool {
+        fields.contains { field in
+            field.expression.contains { if case .call = $0 { true } else { false } }
+        }
+    }
+
     /// This SELECT and those in its sources, outer ones first, with how many SELECTs each stands in.
     package var nested: [(select: SelectStatement, depth: Int)] {
         var found: [(SelectStatement, Int)] = []

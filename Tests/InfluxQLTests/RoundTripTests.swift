@@ -27,6 +27,7 @@ private let moreStatements = [
     "ALTER RETENTION POLICY r ON d PAST LIMIT 1h FUTURE LIMIT 2h", "ALTER RETENTION POLICY r ON d SHARD DURATION 0s",
     "ALTER RETENTION POLICY \"select\" ON \"from\" DEFAULT REPLICATION 2",
     "CREATE CONTINUOUS QUERY q ON d RESAMPLE EVERY 0s FOR 1h30m BEGIN SELECT v INTO x FROM y END",
+    "SELECT distinct /**/ v, count(DISTINCT\t--\n w) FROM x",
     "CREATE CONTINUOUS QUERY \"a\\nb\" ON \"c\\\"d\" BEGIN SELECT f(v) INTO e.:MEASUREMENT FROM (SELECT v FROM y) "
         + "GROUP BY $t END",
     "CREATE SUBSCRIPTION \"\" ON \"a.b\".\"c d\" DESTINATIONS ANY 'it\\'s', 'a\\nb'",
@@ -37,21 +38,20 @@ private let moreStatements = [
     "EXPLAIN VERBOSE SELECT v FROM a", "EXPLAIN ANALYZE VERBOSE SELECT v INTO b FROM a",
     "SELECT \"\", \"\"::tag, a..b, a.\"\".b FROM \"\"",
     "SELECT v AS \"\", w AS \"as\" FROM \"from\" WHERE \"where\" = 1",
-    "SELECT a.::float, \"time\", \"TIME\" FROM b", "SELECT v FROM a.b.:x", "SELECT é FROM a",
+    "SELECT a.::float, \"time\", \"TIME\" FROM b", "SELECT v FROM a.b.c, a.\"b\"", "SELECT \"é\" FROM \"ä\"",
     "SELECT v INTO \"\" FROM a", "SELECT v INTO a.b.\"\" FROM a", "SELECT v INTO $d.:MEASUREMENT FROM a",
     "SELECT a / -b, a * -b * c, a % +b, a & -(b), a - -b, -a / -b, -(-(-a)), +(+a) FROM m",
     "SELECT a / -f(b) + -c * -d - -5 / -5.5 FROM m", "SELECT (a / -b) / -$c FROM m",
     "SELECT 0.1, 0.12, 0.1234, 1.0, 100000.0, 123456789012345678901234567890.0, 0.000000000000000000001 FROM m",
-    "SELECT 1.7976931348623157081452742373170435e0, 4.9 FROM m",
-    "SELECT 9007199254740993.0, 5e-1, 179769313486231570000000000000000000000.0 FROM m",
+    "SELECT 9007199254740993.0, 0.30000000000000004, 179769313486231570000000000000000000000.0 FROM m",
     "SELECT -9223372036854775808, 9223372036854775808, 106751d, 2562047h47m16s854ms775u807ns FROM m",
-    "SELECT \"distinct\"(v), DISTINCT \"select\", distinct (v), count(DISTINCT $f) FROM m",
+    "SELECT \"distinct\"(v), DISTINCT \"select\", distinct(v), count(DISTINCT $f) FROM m",
     "SELECT \"É\"(v), f(/a\\/b/, *, 'c', 5m, true) FROM m", "SELECT *::tag, /\\//, f(*::field) FROM m",
     "SELECT v FROM m WHERE a IN b OR c IN d AND e", "SELECT v FROM m WHERE (a AND (b OR c)) = (d =~ /e/) AND f",
     "SELECT v FROM m WHERE a = b = c != d AND e < f > g", "SELECT v FROM m WHERE a AND b AND c OR d OR e AND f",
     "SELECT v FROM m WHERE a - b - c + d = e * f / g AND h & i | j ^ k > 0",
     "SELECT v FROM m WHERE host = '\\'; DROP DATABASE x; --' AND a = \"b\\\"c\\\\d\\ne\"",
-    "SELECT v FROM m WHERE a =~ /\\\\/ OR b =~ /[\\/]+\\./", "SELECT v FROM m WHERE 'a' = 'b\\\\'",
+    "SELECT v FROM m WHERE a =~ /\\\\x/ OR b =~ /[\\/]+\\./", "SELECT v FROM m WHERE 'a' = 'b\\\\'",
     "SELECT f(v) FROM m GROUP BY time(1m), time(2m), /x/, *, a::tag, (b), c + 1",
     "SELECT f(v) FROM m GROUP BY time(1m, now()), time(1h, '2020-01-01')", "SELECT f(v) FROM m fill(0.5) LIMIT 1",
     "SELECT f(v) FROM m fill(-0.0)", "SELECT f(v) FROM m fill(-5.0) ORDER BY $o", "SELECT f(v) FROM m fill($f) tz($z)",
@@ -67,11 +67,7 @@ func theTablesAreLarge() {
 
 @Test("Parsing what was printed gives the same tree")
 func printingAndParsingGivesTheSameTree() {
-    for text in normalForms.map(\.0) + spellings.flatMap(\.1) { checkRoundTrip(text) }
-    for text in moreStatements {
-        // Some are there to find out that they are no statements.
-        if case .statements = Parsed(text) { checkRoundTrip(text) }
-    }
+    for text in normalForms.map(\.0) + spellings.flatMap(\.1) + moreStatements { checkRoundTrip(text) }
 }
 
 @Test("Statements made up at random are read back as they were, in normal form and in any spacing")
