@@ -1,15 +1,18 @@
 // What a statement touches and what it costs, from its tree: what policy, planning and privileges decide by.
 
-/// Facts about a statement. Of a statement with bound parameters they are those of the names that are written; analyse the
-/// statement with its values (`Parsed(_:parameters:)`) where it matters.
+/// Facts about a statement. Of a statement with bound parameters they are those of the names that are written; analyse
+/// the statement with its values (`Parsed(_:parameters:)`) where it matters.
 package struct StatementAnalysis: Hashable, Sendable {
     package var kind: StatementKind
     /// What is read or deleted from, with database and retention policy where they are given, subqueries included.
     package var reads: [MeasurementReference]
+    /// The databases that are read, deleted from or spoken of; nil in the set is that of the request. Empty for
+    /// statements that have to do with none (SHOW USERS).
+    package var databases: Set<Name?>
     /// The target of INTO.
     package var target: MeasurementReference?
-    /// How many measurements are named, each counted once; nil where the number depends on the data or on a parameter: a
-    /// regex, or no FROM in a statement that then means all.
+    /// How many measurements are named, each counted once; nil where the number depends on the data or on a parameter:
+    /// a regex, or no FROM in a statement that then means all.
     package var measurementCount: Int?
     /// A function other than `time` or `now` is called in the fields of the SELECT or of a subquery.
     package var aggregates = false
@@ -28,24 +31,26 @@ package struct StatementAnalysis: Hashable, Sendable {
 
     package var effect: StatementKind.Effect { kind.effect }
 
-    /// The databases that are read; nil in the set is that of the request.
-    package var databases: Set<Name?> { Set(reads.map(\.database)) }
     /// The retention policies that are read; nil in the set is the database's default.
     package var retentionPolicies: Set<Name?> { Set(reads.map(\.retentionPolicy)) }
 }
 
 extension Statement {
     package var analysis: StatementAnalysis {
-        var analysis = StatementAnalysis(kind: kind, reads: sources, target: target)
-        analysis.measurementCount = body.measurementCount
+        var reads = sources
+        if case .dropMeasurement(let name) = body { reads = [MeasurementReference(measurement: .name(name))] }
+        var databases = Set(reads.map { $0.database ?? database })
+        if reads.isEmpty, database != nil || body.meansAllWithoutSources { databases.insert(database) }
+        var analysis = StatementAnalysis(kind: kind, reads: reads, databases: databases, target: target)
+        analysis.measurementCount = body.measurementCount(reads)
         if let select = body.select { analysis.add(select, depth: 1) }
         analysis.callsNow = !nowCalls.isEmpty || callsParameter
         if case .select(let select) = body { analysis.limit = select.limits.limit?.literal }
         return analysis
     }
 
-    /// The times that the statement reads or deletes, as far as its conditions say; nil for statements without a condition
-    /// on points.
+    /// The times that the statement reads or deletes, as far as its conditions say; nil for statements without a
+    /// condition on points.
     /// - Throws: what a node would say when it runs the statement.
     package func timeBounds(now: Int64) throws(ConditionFailure) -> TimeBounds? {
         switch body {
@@ -99,20 +104,21 @@ extension Expression {
 }
 
 extension StatementBody {
-    fileprivate var measurementCount: Int? {
-        let references = sources
+    fileprivate func measurementCount(_ reads: [MeasurementReference]) -> Int? {
+        if reads.isEmpty, meansAllWithoutSources { return nil }
+        if reads.count == 1, case .name(.literal) = reads[0].measurement { return 1 }
         var names: Set<MeasurementReference> = []
-        for reference in references {
+        for reference in reads {
             guard case .name(.literal) = reference.measurement else { return nil }
             names.insert(reference)
         }
-        if case .dropMeasurement(let name) = self { return name.literal == nil ? nil : 1 }
-        return names.isEmpty && readsAllWithoutSources ? nil : names.count
+        return names.count
     }
 
-    private var readsAllWithoutSources: Bool {
+    /// Whether the statement means every measurement of its database if it names none.
+    fileprivate var meansAllWithoutSources: Bool {
         switch self {
-        case .delete, .dropSeries, .showMeasurements: true
+        case .delete, .dropSeries: true
         default: clauses != nil
         }
     }

@@ -39,9 +39,9 @@ package struct ConditionFailure: Error, Hashable, Sendable {
 extension Expression {
     /// The times that this expression, as a condition, lets through, from its comparisons with `time`.
     ///
-    /// Follows InfluxDB's `ConditionExpr` [1.6.7], except for OR: InfluxDB cuts both sides' ranges for OR as for AND, so
-    /// `time > 4 OR host = 'a'` reads nothing up to 4 there. Here an OR is bounded where both sides are, which is never less
-    /// than what a node reads. An unknown value (a bound parameter) is no bound.
+    /// Follows InfluxDB's `ConditionExpr` [1.6.7], except for OR: InfluxDB cuts both sides' ranges for OR as for AND,
+    /// so `time > 4 OR host = 'a'` reads nothing up to 4 there. Here an OR is bounded where both sides are, which is
+    /// never less than what a node reads. An unknown value (a bound parameter) is no bound.
     /// - Parameters:
     ///   - now: what `now()` means, in nanoseconds since the epoch.
     ///   - timeZone: that of the statement. There are no zone tables here: a time without an offset counts as any time that it

@@ -2,9 +2,9 @@
 
 /// The value of a bound parameter.
 ///
-/// A JSON string, number or boolean is a `string`, `number`, `integer` or `boolean`; the other kinds come from objects such
-/// as `{"identifier": "cpu"}`. Since a value stands for one token of its kind, a plain string is no name of a measurement
-/// or database, and no value can bring in an operator or a keyword.
+/// A JSON string, number or boolean is a `string`, `number`, `integer` or `boolean`; the other kinds come from objects
+/// such as `{"identifier": "cpu"}`. Since a value stands for one token of its kind, a plain string is no name of a
+/// measurement or database, and no value can bring in an operator or a keyword.
 package enum BoundValue: Hashable, Sendable {
     case string(String)
     /// JSON with a point in it, `{"float": ...}` or `{"number": ...}`.

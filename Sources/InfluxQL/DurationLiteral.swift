@@ -1,8 +1,9 @@
-// Durations such as `1h30m`: which ones InfluxDB takes. The scanner calls anything a duration that is digits and letters.
+// Durations such as `1h30m`: which ones InfluxDB takes. The scanner calls anything a duration that is digits and
+// letters.
 
 enum DurationLiteral {
-    /// The length in nanoseconds, wrapped as Go's arithmetic wraps; nil if it is none. A minus sign may stand before it in
-    /// the value of a bound parameter; elsewhere it is a token of its own.
+    /// The length in nanoseconds, wrapped as Go's arithmetic wraps; nil if it is none. A minus sign may stand before it
+    /// in the value of a bound parameter; elsewhere it is a token of its own.
     static func nanoseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 2 else { return nil }

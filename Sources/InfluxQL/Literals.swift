@@ -40,8 +40,8 @@ enum Literals {
         return "\(nanoseconds)ns"
     }
 
-    /// `168h0m1s`, as Go writes durations and InfluxDB those of CREATE DATABASE. What is not whole seconds is written as
-    /// elsewhere: InfluxQL cannot read Go's `1h0m1.5s`.
+    /// `168h0m1s`, as Go writes durations and InfluxDB those of CREATE DATABASE. What is not whole seconds is written
+    /// as elsewhere: InfluxQL cannot read Go's `1h0m1.5s`.
     static func clockDuration(_ nanoseconds: Int64) -> String {
         let seconds = nanoseconds / 1_000_000_000
         guard nanoseconds % 1_000_000_000 == 0, seconds > 0 else { return duration(nanoseconds) }

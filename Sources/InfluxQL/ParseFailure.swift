@@ -23,13 +23,14 @@ package struct ParseFailure: Error, Equatable, Sendable {
 }
 
 extension Lexer {
-    /// InfluxDB's "found X, expected Y". The position has its oddities: that of a string is the character before its quote.
+    /// InfluxDB's "found X, expected Y". The position has its oddities: that of a string is the character before its
+    /// quote.
     func unexpected(_ token: Token, expected: [String]) -> ParseFailure {
         failure("found \(spelling(of: token)), expected \(expected.joined(separator: ", "))", at: token)
     }
 
-    /// Whether InfluxDB's scanner read the end of the text while it read the last piece before it: it does at the end of a
-    /// bare word, of white space and of a `--` comment, and not behind numbers, quotes and other signs.
+    /// Whether InfluxDB's scanner read the end of the text while it read the last piece before it: it does at the end
+    /// of a bare word, of white space and of a `--` comment, and not behind numbers, quotes and other signs.
     func readsEnd(_ previous: Token?, before end: Token) -> Bool {
         if end.gap == .none {
             guard let previous, !previous.isQuoted else { return false }

@@ -10,8 +10,8 @@
 /// - the database in SHOW MEASUREMENTS ON is quoted where it must be;
 /// - durations of CREATE DATABASE that are not whole seconds are written as elsewhere.
 ///
-/// Two things that only the value of a bound parameter can bring have no spelling: a regex outside the places where one
-/// can be written, and a carriage return in a text.
+/// What only the value of a bound parameter can bring has no spelling: a regex outside the places where one can be
+/// written, a negative duration of a retention policy, a carriage return in a text.
 struct Printer {
     var text = ""
     var showsPasswords = false

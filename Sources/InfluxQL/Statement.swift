@@ -9,8 +9,9 @@ package enum Parsed: Equatable, Sendable {
 
     /// Parses the text of a `q` parameter.
     ///
-    /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar that
-    /// the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not forwarded.
+    /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar
+    /// that the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not
+    /// forwarded.
     /// - Parameter hasParameters: false if the request has no `params`: then a bound parameter is an error.
     package init(_ text: some StringProtocol, hasParameters: Bool = true) {
         self.init(utf8: Array(text.utf8), hasParameters: hasParameters)
@@ -101,9 +102,11 @@ package struct Statement: Equatable, Sendable {
     }
 
     package var kind: StatementKind { body.kind }
-    /// The database that the statement itself names: `ON db`, CREATE or DROP DATABASE. nil: that of the request, or none.
+    /// The database that the statement itself names: `ON db`, CREATE or DROP DATABASE. nil: that of the request, or
+    /// none.
     package var database: Name? { body.database }
-    /// What the statement creates, alters, drops or speaks of: database, user, policy, query, subscription, measurement.
+    /// What the statement creates, alters, drops or speaks of: database, user, policy, query, subscription,
+    /// measurement.
     package var subject: Name? { body.subject }
     /// What is read or deleted from, sources of subqueries included, in the order of the text.
     package var sources: [MeasurementReference] { body.sources }

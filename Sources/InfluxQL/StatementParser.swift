@@ -2,11 +2,12 @@
 
 /// A recursive-descent parser that turns whole statements into trees, and keeps where in the text some things stand.
 ///
-/// It follows InfluxDB's own parser production by production, because what the nodes accept is defined by that program and
-/// not by its documentation: where a comma may have a comment before it, or a `/` starts a regex, is copied from there.
-/// Nesting (parentheses, calls, subqueries) is bounded by `maximumDepth`.
+/// It follows InfluxDB's own parser production by production, because what the nodes accept is defined by that program
+/// and not by its documentation: where a comma may have a comment before it, or a `/` starts a regex, is copied from
+/// there. Nesting (parentheses, calls, subqueries) is bounded by `maximumDepth`.
 ///
-/// The files beside this one hold the productions: `SchemaStatements`, `ShowStatements`, `SelectStatement`, `Expressions`.
+/// The files beside this one hold the productions: `ParserSchema`, `ParserShow`, `ParserSelect`, `ParserExpressions`.
+/// What they make is in `TreeStatements`, `TreeSelect` and `TreeExpressions`.
 struct StatementParser {
     /// InfluxDB has no such limit; no query that a person or a tool writes comes near.
     static let maximumDepth = 200

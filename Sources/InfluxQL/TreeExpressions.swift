@@ -2,10 +2,10 @@
 
 /// An expression of InfluxQL.
 ///
-/// The tree is the one that InfluxDB's parser builds, with one difference in shape: a run of operators of equal precedence
-/// (`a AND b AND c`, `v - w + 1`) is one `Chain` and not a left-deep ladder of pairs. So the depth of a tree is bounded by
-/// the nesting of parentheses, calls and subqueries, which the parser limits: a condition of 10,000 terms is walked and
-/// freed on any stack.
+/// The tree is the one that InfluxDB's parser builds, with one difference in shape: a run of operators of equal
+/// precedence (`a AND b AND c`, `v - w + 1`) is one `Chain` and not a left-deep ladder of pairs. So the depth of a tree
+/// is bounded by the nesting of parentheses, calls and subqueries, which the parser limits: a condition of 10,000 terms
+/// is walked and freed on any stack.
 package enum Expression: Hashable, Sendable {
     /// A field, a tag, `time`: a name with dots joined (`a.b` and `"a.b"` are the same to InfluxDB).
     case reference(Reference)
@@ -89,7 +89,8 @@ package struct Chain: Hashable, Sendable {
         operators.count == 1 ? (operands[0], operators[0], operands[1]) : nil
     }
 
-    /// The pair that is applied last; what stands left of its operator is a chain again if there are more than two operands.
+    /// The pair that is applied last; what stands left of its operator is a chain again if there are more than two
+    /// operands.
     package var lastPair: (left: Expression, operator: Operator, right: Expression) {
         let last = operands.count - 1
         if last == 1 { return (operands[0], operators[0], operands[1]) }
@@ -196,8 +197,8 @@ extension Expression {
     }
 }
 
-/// Sorts operands and operators into chains as they come, by precedence: at any time there is one open chain per precedence
-/// that waits for its next operand, weaker ones below stronger ones.
+/// Sorts operands and operators into chains as they come, by precedence: at any time there is one open chain per
+/// precedence that waits for its next operand, weaker ones below stronger ones.
 struct OpenChains {
     private var open: [Chain] = []
 

@@ -1,6 +1,7 @@
 // A SELECT as a value, with all its clauses.
 
-/// `SELECT fields [INTO target] FROM sources [WHERE ...] [GROUP BY ...] [fill(...)] [ORDER BY ...] [LIMIT ...] [tz(...)]`
+/// `SELECT fields [INTO target] FROM sources [WHERE ...] [GROUP BY ...] [fill(...)] [ORDER BY ...] [LIMIT ...]
+/// [tz(...)]`
 package struct SelectStatement: Hashable, Sendable {
     package var fields: [Field] = []
     /// InfluxDB takes an INTO in a subquery too, and ignores it [1.6.7].

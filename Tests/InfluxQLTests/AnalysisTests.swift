@@ -53,6 +53,23 @@ func whatIsReadIsKnown() throws {
     #expect(analysis.limit == 7)
 }
 
+@Test(
+    "The databases that a statement touches are known, the request's among them",
+    arguments: [
+        ("SELECT v FROM a", [nil]), ("SELECT v FROM d..a", [.literal("d")]),
+        ("SELECT v FROM d..a, b", [.literal("d"), nil]),
+        ("SHOW SERIES", [nil]), ("SHOW SERIES ON d", [.literal("d")]), ("SHOW SERIES ON d FROM a", [.literal("d")]),
+        ("SHOW SERIES ON d FROM a, e..b", [.literal("d"), .literal("e")]), ("SHOW USERS", []), ("SHOW DATABASES", []),
+        ("DELETE FROM a", [nil]), ("DELETE WHERE time < 5", [nil]), ("DROP MEASUREMENT a", [nil]),
+        ("GRANT READ ON d TO u", [.literal("d")]), ("DROP DATABASE $d", [.parameter("d")]),
+        (
+            "CREATE CONTINUOUS QUERY q ON d BEGIN SELECT v INTO t..x FROM a, e..b END", [.literal("d"), .literal("e")]
+        ),
+    ] as [(String, Set<Name?>)])
+func theDatabasesAreKnown(_ text: String, _ expected: Set<Name?>) throws {
+    #expect(try single(text).analysis.databases == expected)
+}
+
 /// 2020-01-01T00:00:00Z
 private let now: Int64 = 1_577_836_800_000_000_000
 private let hour: Int64 = 3_600_000_000_000

@@ -1,5 +1,5 @@
-// Statements as InfluxDB prints them: each expectation is what a running 1.6.7 wrote to its query log, which is also the
-// text that it stores for a continuous query.
+// Statements as InfluxDB prints them: each expectation is what a running 1.6.7 wrote to its query log, which is also
+// the text that it stores for a continuous query.
 
 import Testing
 

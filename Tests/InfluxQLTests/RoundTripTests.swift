@@ -1,4 +1,5 @@
-// Parsing what was printed gives the same tree: over a table of every production, and over statements made up at random.
+// Parsing what was printed gives the same tree: over a table of every production, and over statements made up at
+// random.
 
 import Testing
 

@@ -51,8 +51,8 @@ extension StatementParser {
             let exact = try expectExactCardinality()
             return .showFieldKeyCardinality(exact: exact, try parseCardinalityTail())
         case .keyword(.keys):
-            // Some versions take any token at all for the database here, a semicolon or half a string included, and go on
-            // behind it. None of those texts means anything, and no two versions agree on them: they are refused.
+            // Some versions take any token at all for the database here, a semicolon or half a string included, and go
+            // on behind it. None of those texts means anything, and no two versions agree on them: they are refused.
             var clauses = try parseOnAndFrom()
             clauses.order = try parseOrderBy()
             clauses.limits = try parseLimits(.limit, .offset)

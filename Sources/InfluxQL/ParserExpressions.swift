@@ -1,7 +1,7 @@
 // Expressions, from tokens to trees. Recorded besides: where `now()` is called.
 //
-// Parentheses and calls recurse, 200 deep at worst, on stacks that may be as small as 512 KB. So what does not recurse is
-// never inlined into what does: its variables would make those frames large.
+// Parentheses and calls recurse, 200 deep at worst, on stacks that may be as small as 512 KB. So what does not recurse
+// is never inlined into what does: its variables would make those frames large.
 
 extension StatementParser {
     /// A chain of operands and binary operators.
@@ -270,8 +270,8 @@ extension StatementParser {
 
     // MARK: Where a regex may stand
 
-    /// Takes a regex if one starts here, behind white space but not behind a comment: there `/*` is a regex too, and a wrong one.
-    /// A parameter whose value is a regex is one too.
+    /// Takes a regex if one starts here, behind white space but not behind a comment: there `/*` is a regex too, and a
+    /// wrong one. A parameter whose value is a regex is one too.
     mutating func acceptRegex() throws(ParseFailure) -> String? {
         let start = lexer.whitespaceEnd(at: position)
         if start == lexer.bytes.count { endWasRead = true }

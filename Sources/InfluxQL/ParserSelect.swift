@@ -16,8 +16,8 @@ extension StatementParser {
 
     /// Everything behind the word SELECT.
     ///
-    /// Subqueries come back here, 200 deep at worst, and some threads have stacks of 512 KB: what recurses is kept apart
-    /// from the clauses, whose variables would make its frames large.
+    /// Subqueries come back here, 200 deep at worst, and some threads have stacks of 512 KB: what recurses is kept
+    /// apart from the clauses, whose variables would make its frames large.
     mutating func parseSelect(_ context: SelectContext) throws(ParseFailure) -> SelectStatement {
         var select = SelectStatement()
         try parseSelectHead(&select, context)
@@ -258,7 +258,8 @@ extension StatementParser {
         }
     }
 
-    /// A clause that looks like a call; nil if it is not here. A bound parameter in call position may stand for its name.
+    /// A clause that looks like a call; nil if it is not here. A bound parameter in call position may stand for its
+    /// name.
     private mutating func parseCallClause(_ name: StaticString) throws(ParseFailure) -> Call? {
         let token = peek()
         let isNamed = token.kind == .identifier && lexer.spells(token, name)
