@@ -61,7 +61,7 @@ let full: [Target] = [
     library(
         "Operations",
         [
-            "CommitLog", "LineProtocol", "Cluster", "NodeClient", "Replication", "Gateway",
+            "CommitLog", "LineProtocol", "InfluxQL", "Cluster", "NodeClient", "Replication", "Querying", "Gateway",
             logging, httpClient, nioCore, nioPosix,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -95,7 +95,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
             plan = try QueryPlan(
-                text: text, hasParameters: parameters["params"]?.isEmpty == false, context: request.context
+                text: text, parameters: parameters.bytes("params") ?? [], context: request.context
             )
         } catch {
             return refuse(request, .error(error.status, error.message))
@@ -256,7 +256,7 @@ struct ClientQuery {
     init(head: RequestHead, parameters: RequestParameters) {
         self.parameters = parameters
         credential = ClientCredential(head: head, parameters: parameters)
-        context = StatementContext(database: parameters["db"] ?? "", parameters: parameters.bytes("params") ?? [])
+        context = StatementContext(database: parameters["db"] ?? "")
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }

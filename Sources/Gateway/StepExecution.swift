@@ -138,10 +138,12 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             return failed(status: 503, body: [], words: message)
         }
         let database = request.parameters["db"] ?? ""
-        let text = statement.replacingNow(with: now)
-        let redacted = statement.redacted
+        guard let text = statement.executable(at: now, parameters: plan.parameters) else {
+            return failedStatement(
+                "a statement that changes data cannot take this value from a parameter: it has no spelling in InfluxQL")
+        }
         var sealed: String?
-        if redacted != statement.text, let sealer = context.settings.replicator.sealer {
+        if statement.hasSecrets, let sealer = context.settings.replicator.sealer {
             do {
                 sealed = try sealer.seal(text)
             } catch {
@@ -151,9 +153,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         let record = MutationRecord(
             statement: sealed ?? text, database: database,
             retentionPolicy: request.parameters["rp"] ?? "",
-            parameters: statement.usesParameters ? request.parameters["params"] ?? "" : "",
             scope: statement.barrier(requestDatabase: database).logScope,
-            redactedStatement: redacted, isSealed: sealed != nil
+            redactedStatement: statement.redacted, isSealed: sealed != nil
         )
         change = SchemaChange(statement, context.schema)
         do throws(LogError) {

@@ -1,12 +1,15 @@
-// Durations such as `1h30m`: which ones InfluxDB takes. The scanner calls anything a duration that is digits and letters.
+// Durations such as `1h30m`: which ones InfluxDB takes. The scanner calls anything a duration that is digits and
+// letters.
 
 enum DurationLiteral {
-    /// The length in nanoseconds, wrapped as Go's arithmetic wraps; nil if it is none.
+    /// The length in nanoseconds, wrapped as Go's arithmetic wraps; nil if it is none. A minus sign may stand before it
+    /// in the value of a bound parameter; elsewhere it is a token of its own.
     static func nanoseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 2 else { return nil }
         var total: Int64 = 0
-        var at = 0
+        let isNegative = bytes[0] == UInt8(ascii: "-")
+        var at = isNegative ? 1 : 0
         while at < bytes.count {
             var count: Int64 = 0
             let start = at
@@ -34,12 +37,19 @@ enum DurationLiteral {
             }
             total &+= count &* unit
         }
-        return total
+        return isNegative ? 0 &- total : total
     }
 
-    /// What InfluxDB has against `text`; nil if nothing.
-    static func complaint(about text: String) -> String? {
-        guard let length = nanoseconds(text) else { return "invalid duration" }
-        return length < 0 ? "overflowed duration \(text): choose a smaller duration or INF" : nil
+    /// The length in nanoseconds, or what InfluxDB has against `text`.
+    static func read(_ text: String) throws(Complaint) -> Int64 {
+        guard let length = nanoseconds(text) else { throw Complaint(text: "invalid duration") }
+        if length < 0, !text.hasPrefix("-") {
+            throw Complaint(text: "overflowed duration \(text): choose a smaller duration or INF")
+        }
+        return length
+    }
+
+    struct Complaint: Error {
+        var text: String
     }
 }

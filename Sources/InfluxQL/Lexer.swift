@@ -15,10 +15,15 @@
 /// refused before they come here (`StatementParser`); the lexer calls it `illegal`.
 package struct Lexer: Sendable {
     package let bytes: [UInt8]
+    /// What bound parameters are replaced by; the others stay as they are.
+    let parameters: [String: BoundValue]
 
-    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8], parameters: [String: BoundValue] = [:]) {
+        self.bytes = bytes
+        self.parameters = parameters
+    }
 
-    package init(_ text: some StringProtocol) { bytes = Array(text.utf8) }
+    package init(_ text: some StringProtocol) { self.init(Array(text.utf8)) }
 
     /// The first token at or behind `offset` that is neither white space nor comment.
     package func token(at offset: Int) -> Token {
@@ -158,8 +163,15 @@ package struct Lexer: Sendable {
 
     private func parameter(_ offset: Int, _ gap: Token.Gap) -> Token {
         let end = wordEnd(offset + 1)
-        if byte(end) == UInt8(ascii: "\"") { return quoted(offset, end, .boundParameter, gap) }
-        return make(.boundParameter, offset, end, gap, contentStart: offset + 1)
+        var token =
+            byte(end) == UInt8(ascii: "\"")
+            ? quoted(offset, end, .boundParameter, gap)
+            : make(.boundParameter, offset, end, gap, contentStart: offset + 1)
+        if !parameters.isEmpty, token.kind == .boundParameter, let value = parameters[written(token)] {
+            token.kind = value.kind
+            token.isBound = true
+        }
+        return token
     }
 
     /// `start` is where the token begins, `quote` where its opening quote stands.

@@ -23,16 +23,18 @@ package struct ParseFailure: Error, Equatable, Sendable {
 }
 
 extension Lexer {
-    /// InfluxDB's "found X, expected Y". The position has its oddities: that of a string is the character before its quote.
+    /// InfluxDB's "found X, expected Y". The position has its oddities: that of a string is the character before its
+    /// quote.
     func unexpected(_ token: Token, expected: [String]) -> ParseFailure {
         failure("found \(spelling(of: token)), expected \(expected.joined(separator: ", "))", at: token)
     }
 
-    /// Whether InfluxDB's scanner read the end of the text while it read the last piece before it: it does at the end of a
-    /// bare word, of white space and of a `--` comment, and not behind numbers, quotes and other signs.
+    /// Whether InfluxDB's scanner read the end of the text while it read the last piece before it: it does at the end
+    /// of a bare word, of white space and of a `--` comment, and not behind numbers, quotes and other signs.
     func readsEnd(_ previous: Token?, before end: Token) -> Bool {
         if end.gap == .none {
             guard let previous, !previous.isQuoted else { return false }
+            if previous.isBound { return true }
             switch previous.kind {
             case .identifier, .keyword, .boundParameter, .unboundParameter: return true
             default: return false
@@ -72,7 +74,7 @@ extension Lexer {
 
     func failure(_ reason: String, at token: Token) -> ParseFailure {
         let place: (line: Int, character: Int)
-        switch token.kind {
+        switch token.isBound ? .boundParameter : token.kind {
         case .string, .regex, .badRegex:
             place = Runes.position(in: bytes, of: token.start).before
         case .badString where bytes[token.start] != UInt8(ascii: "$"):
@@ -89,6 +91,8 @@ extension Lexer {
     func spelling(of token: Token) -> String {
         let literal: String
         switch token.kind {
+        case _ where token.isBound:
+            literal = content(of: token)
         case .number where bytes[token.end - 1] == UInt8(ascii: "."):
             literal = String(content(of: token).dropLast())
         case .identifier, .string, .number, .integer, .durationValue:
@@ -112,12 +116,19 @@ extension Lexer {
 
     /// The name or text that a token stands for, without quotes and escapes.
     package func content(of token: Token) -> String {
+        let text = written(token)
+        return token.isBound ? parameters[text]?.text ?? text : text
+    }
+
+    /// The same of what the text has there: of a bound parameter, its name.
+    func written(_ token: Token) -> String {
         guard token.isQuoted else { return Runes.text(of: bytes, token.contentStart..<token.end) }
         return unescaped(token.contentStart..<token.end - 1)
     }
 
     /// Whether the token's content is `word` (lower case, ASCII) in any case.
     func spells(_ token: Token, _ word: StaticString) -> Bool {
+        if token.isBound { return content(of: token).lowercased() == "\(word)" }
         let end = token.isQuoted ? token.end - 1 : token.end
         guard end - token.contentStart == word.utf8CodeUnitCount else { return false }
         return word.withUTF8Buffer { word in
@@ -132,6 +143,7 @@ extension Lexer {
 
     /// The pattern of a regex as it is compiled: without the backslashes before slashes.
     package func pattern(of token: Token) -> String {
+        if token.isBound { return content(of: token) }
         var plain: [UInt8] = []
         var at = token.contentStart
         while at < token.end - 1 {

@@ -24,8 +24,30 @@ extension Statement {
             })
     }
 
-    /// The statement's text with each password replaced by `[REDACTED]`, as InfluxDB shows it.
-    package var redacted: String { replacing(secrets.map { ($0, "[REDACTED]") }) }
+    /// The text that means the same wherever and whenever it runs, without the request's parameters: with the literal
+    /// of one moment for `now()`, and with values for bound parameters. nil: a value has no spelling.
+    /// - Parameter nanoseconds: since 1970-01-01T00:00:00Z.
+    package func executable(at nanoseconds: Int64, parameters: [String: BoundValue]) -> String? {
+        let timeless = replacingNow(with: nanoseconds)
+        guard usesParameters else { return timeless }
+        guard case .statements(let bound) = Parsed(timeless, parameters: parameters), bound.count == 1 else {
+            return nil
+        }
+        let printed = bound[0].body.unredacted
+        guard case .statements(let read) = Parsed(printed, parameters: [:]), read.map(\.body) == [bound[0].body] else {
+            return nil
+        }
+        return printed
+    }
+
+    /// There is a password in it.
+    package var hasSecrets: Bool { !secrets.isEmpty }
+
+    /// The statement's text with each password replaced by `[REDACTED]`, as InfluxDB shows it; in normal form where the
+    /// text needs the values of bound parameters.
+    package var redacted: String {
+        usesParameters ? "\(body)" : replacing(secrets.map { ($0, "[REDACTED]") })
+    }
 
     private func replacing(_ pieces: [(Range<Int>, String)]) -> String {
         var result = ""
@@ -39,6 +61,9 @@ extension Statement {
 }
 
 package enum Timestamp {
+    /// `2026-11-20T23:24:30Z`
+    package static func seconds(_ nanoseconds: Int64) -> String { String(rfc3339(nanoseconds).prefix(19)) + "Z" }
+
     /// `2026-11-20T23:24:30.123456789Z`: always nine digits, always UTC.
     package static func rfc3339(_ nanoseconds: Int64) -> String {
         let (days, time) = floorDivide(nanoseconds, 86_400_000_000_000)

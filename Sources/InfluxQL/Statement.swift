@@ -9,16 +9,21 @@ package enum Parsed: Equatable, Sendable {
 
     /// Parses the text of a `q` parameter.
     ///
-    /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar that
-    /// the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not forwarded.
+    /// What a 1.x node executes as a mutation is never returned as a read: the text is cut and parsed by the grammar
+    /// that the nodes use. A text that is refused here must be answered with `ParseFailure.message` and status 400, not
+    /// forwarded.
     /// - Parameter hasParameters: false if the request has no `params`: then a bound parameter is an error.
     package init(_ text: some StringProtocol, hasParameters: Bool = true) {
         self.init(utf8: Array(text.utf8), hasParameters: hasParameters)
     }
 
     package init(utf8 bytes: [UInt8], hasParameters: Bool = true) {
+        self.init(Lexer(bytes), hasParameters: hasParameters)
+    }
+
+    init(_ lexer: Lexer, hasParameters: Bool) {
         do throws(ParseFailure) {
-            var parser = StatementParser(Lexer(bytes), hasParameters: hasParameters)
+            var parser = StatementParser(lexer, hasParameters: hasParameters)
             self = .statements(try parser.parseAll())
         } catch {
             self = .unrecognised(error)
@@ -33,6 +38,13 @@ package enum Name: Hashable, Sendable {
 
     package var literal: String? {
         if case .literal(let text) = self { text } else { nil }
+    }
+
+    /// The literal, or the parameter's name.
+    var text: String {
+        switch self {
+        case .literal(let text), .parameter(let text): text
+        }
     }
 }
 
@@ -68,35 +80,41 @@ struct NowCall: Equatable, Sendable {
 }
 
 package struct Statement: Equatable, Sendable {
-    package var kind: StatementKind
+    /// What it says.
+    package var body: StatementBody
     /// Where the statement stands in the text, without the white space, comments and semicolons around it. In bytes.
     package var range: Range<Int>
     /// The text of the whole request, shared by its statements.
     package let source: [UInt8]
 
-    /// The database that the statement itself names: `ON db`, CREATE or DROP DATABASE. nil: that of the request, or none.
-    package var database: Name?
-    /// What the statement creates, alters, drops or speaks of: database, user, policy, query, subscription, measurement.
-    package var subject: Name?
-    /// What is read or deleted from, sources of subqueries included, in the order of the text.
-    package var sources: [MeasurementReference] = []
-    /// The target of a SELECT's own INTO clause, also of the SELECT in a continuous query.
-    package var target: MeasurementReference?
-    /// `CREATE DATABASE x WITH ...`: the retention policy may conflict with that of an existing database.
-    package var hasOptions = false
-    /// Bound parameters are used somewhere: the statement means nothing without the request's `params`.
+    /// Bound parameters are used somewhere: the text means nothing without the request's `params`.
     package var usesParameters = false
-
-    var nowCalls: [NowCall] = []
     /// A function is called whose name is a bound parameter: it may be `now`.
     package var callsParameter = false
+    var nowCalls: [NowCall] = []
     /// The literals that hold a password, quotes included.
     var secrets: [Range<Int>] = []
 
-    init(kind: StatementKind, source: [UInt8]) {
-        self.kind = kind
-        self.range = 0..<0
+    init(source: [UInt8]) {
+        body = .showDatabases
+        range = 0..<0
         self.source = source
+    }
+
+    package var kind: StatementKind { body.kind }
+    /// The database that the statement itself names: `ON db`, CREATE or DROP DATABASE. nil: that of the request, or
+    /// none.
+    package var database: Name? { body.database }
+    /// What the statement creates, alters, drops or speaks of: database, user, policy, query, subscription,
+    /// measurement.
+    package var subject: Name? { body.subject }
+    /// What is read or deleted from, sources of subqueries included, in the order of the text.
+    package var sources: [MeasurementReference] { body.sources }
+    /// The target of a SELECT's own INTO clause, also of the SELECT in a continuous query.
+    package var target: MeasurementReference? { body.select?.target }
+    /// `CREATE DATABASE x WITH ...`: the retention policy may conflict with that of an existing database.
+    package var hasOptions: Bool {
+        if case .createDatabase(_, .some) = body { true } else { false }
     }
 
     /// The statement's own text. Bytes that are not UTF-8 show as U+FFFD; `bytes` has them as they came.

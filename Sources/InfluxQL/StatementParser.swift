@@ -1,12 +1,13 @@
 // Reads a request's text statement by statement, with the grammar of InfluxDB 1.6 to 1.11 (and what 1.12 adds).
 
-/// A recursive-descent parser that recognises whole statements and keeps of them what routing needs.
+/// A recursive-descent parser that turns whole statements into trees, and keeps where in the text some things stand.
 ///
-/// It follows InfluxDB's own parser production by production, because what the nodes accept is defined by that program and
-/// not by its documentation: where a comma may have a comment before it, or a `/` starts a regex, is copied from there.
-/// Nesting (parentheses, calls, subqueries) is bounded by `maximumDepth`.
+/// It follows InfluxDB's own parser production by production, because what the nodes accept is defined by that program
+/// and not by its documentation: where a comma may have a comment before it, or a `/` starts a regex, is copied from
+/// there. Nesting (parentheses, calls, subqueries) is bounded by `maximumDepth`.
 ///
-/// The files beside this one hold the productions: `SchemaStatements`, `ShowStatements`, `SelectStatement`, `Expressions`.
+/// The files beside this one hold the productions: `ParserSchema`, `ParserShow`, `ParserSelect`, `ParserExpressions`.
+/// What they make is in `TreeStatements`, `TreeSelect` and `TreeExpressions`.
 struct StatementParser {
     /// InfluxDB has no such limit; no query that a person or a tool writes comes near.
     static let maximumDepth = 200
@@ -22,24 +23,15 @@ struct StatementParser {
     /// The statement being read.
     var statement: Statement
     var depth = 0
-    /// Function calls met so far: tells an aggregate from a raw query.
-    var calls = 0
-    /// The call that ended last.
-    var lastCall: Call?
-
-    struct Call {
-        /// From the function's name to behind the parenthesis.
-        var range: Range<Int>
-        var argumentCount: Int
-        var firstArgument: Range<Int>
-    }
+    /// Comparisons and logical operators met so far, which a field must not have.
+    var conditions = 0
 
     private let hasParameters: Bool
 
     init(_ lexer: Lexer, hasParameters: Bool = true) {
         self.lexer = lexer
         self.hasParameters = hasParameters
-        statement = Statement(kind: .select, source: lexer.bytes)
+        statement = Statement(source: lexer.bytes)
     }
 
     /// Any number of statements between semicolons, empty ones allowed.
@@ -61,8 +53,8 @@ struct StatementParser {
                 separated = true
             default:
                 guard separated else { throw unexpected(token, expected: [";"]) }
-                statement = Statement(kind: .select, source: lexer.bytes)
-                try parseStatement()
+                statement = Statement(source: lexer.bytes)
+                statement.body = try parseStatement()
                 statement.range = token.start..<position
                 statements.append(statement)
                 separated = false
@@ -70,21 +62,21 @@ struct StatementParser {
         }
     }
 
-    private mutating func parseStatement() throws(ParseFailure) {
+    private mutating func parseStatement() throws(ParseFailure) -> StatementBody {
         let token = take()
         guard case .keyword(let keyword) = token.kind else { throw unexpected(token, expected: Self.verbs) }
         switch keyword {
-        case .select: try parseSelect(.top)
-        case .delete: try parseDelete(.delete)
-        case .show: try parseShow()
-        case .create: try parseCreate()
-        case .drop: try parseDrop()
-        case .explain: try parseExplain()
-        case .grant: try parseGrant()
-        case .revoke: try parseRevoke()
-        case .alter: try parseAlter()
-        case .set: try parseSetPassword()
-        case .kill: try parseKill()
+        case .select: return .select(try parseSelect(.top))
+        case .delete: return .delete(try parseDelete(.delete))
+        case .show: return try parseShow()
+        case .create: return try parseCreate()
+        case .drop: return try parseDrop()
+        case .explain: return try parseExplain()
+        case .grant: return try parseGrant()
+        case .revoke: return try parseRevoke()
+        case .alter: return try parseAlter()
+        case .set: return try parseSetPassword()
+        case .kill: return try parseKill()
         default: throw unexpected(token, expected: Self.verbs)
         }
     }
@@ -111,7 +103,7 @@ struct StatementParser {
         position = token.end
         lookahead = nil
         if token.kind != .endOfText { previous = token }
-        if token.kind == .boundParameter { statement.usesParameters = true }
+        if token.kind == .boundParameter || token.isBound { statement.usesParameters = true }
         return token
     }
 
@@ -142,7 +134,9 @@ struct StatementParser {
     /// Words that only later versions reserve.
     mutating func accept(word: StaticString) -> Bool {
         let token = peek()
-        guard token.kind == .identifier, !token.isQuoted, lexer.spells(token, word) else { return false }
+        guard token.kind == .identifier, !token.isQuoted, !token.isBound, lexer.spells(token, word) else {
+            return false
+        }
         take()
         return true
     }
@@ -175,16 +169,17 @@ struct StatementParser {
         }
     }
 
-    @discardableResult
-    mutating func expectString() throws(ParseFailure) -> Token {
+    /// A text in quotes, and where it stands.
+    mutating func expectString() throws(ParseFailure) -> (text: Name, range: Range<Int>) {
         let token = take()
-        guard token.kind == .string || token.kind == .boundParameter else {
-            throw unexpected(token, expected: ["string"])
+        switch token.kind {
+        case .string: return (.literal(lexer.content(of: token)), token.range)
+        case .boundParameter: return (.parameter(lexer.content(of: token)), token.range)
+        default: throw unexpected(token, expected: ["string"])
         }
-        return token
     }
 
-    mutating func expectInteger() throws(ParseFailure) -> Token {
+    private mutating func expectInteger() throws(ParseFailure) -> Token {
         let token = take()
         guard token.kind == .integer || token.kind == .boundParameter else {
             throw unexpected(token, expected: ["integer"])
@@ -192,37 +187,54 @@ struct StatementParser {
         return token
     }
 
-    /// The id of a shard or a query.
-    mutating func expectUnsigned() throws(ParseFailure) {
+    /// The number behind LIMIT and the like. One that is too large counts as the largest, and 0 as none [1.6.7].
+    mutating func parseOptionalInteger(_ keyword: Keyword) throws(ParseFailure) -> Bindable<Int64>? {
+        guard accept(keyword) else { return nil }
         let token = try expectInteger()
         let text = lexer.content(of: token)
-        if token.kind == .integer, UInt64(text) == nil {
-            throw lexer.failure("strconv.ParseUint: parsing \"\(text)\": value out of range", at: token)
+        guard token.kind == .integer else { return .parameter(text) }
+        if text.utf8.first == UInt8(ascii: "-") { throw lexer.failure("\(keyword.rawValue) must be >= 0", at: token) }
+        let value = Int64(text) ?? .max
+        return value == 0 ? nil : .literal(value)
+    }
+
+    /// The id of a shard or a query.
+    mutating func expectUnsigned() throws(ParseFailure) -> Bindable<UInt64> {
+        let token = try expectInteger()
+        let text = lexer.content(of: token)
+        guard token.kind == .integer else { return .parameter(text) }
+        guard let value = UInt64(text) else {
+            let reason = text.utf8.first == UInt8(ascii: "-") ? "invalid syntax" : "value out of range"
+            throw lexer.failure("strconv.ParseUint: parsing \"\(text)\": \(reason)", at: token)
         }
+        return .literal(value)
     }
 
     /// A replication factor.
-    mutating func expectReplication() throws(ParseFailure) {
+    mutating func expectReplication() throws(ParseFailure) -> Bindable<Int64> {
         let token = try expectInteger()
-        guard token.kind == .integer else { return }
         let text = lexer.content(of: token)
-        guard let value = Int(text) else {
+        guard token.kind == .integer else { return .parameter(text) }
+        guard let value = Int64(text) else {
             throw lexer.failure("strconv.Atoi: parsing \"\(text)\": value out of range", at: token)
         }
-        guard (1...Int(Int32.max)).contains(value) else {
+        guard (1...Int64(Int32.max)).contains(value) else {
             throw lexer.failure("invalid value \(value): must be 1 <= n <= \(Int32.max)", at: token)
         }
+        return .literal(value)
     }
 
-    /// A duration; `INF` where the grammar allows it.
-    mutating func expectDuration(orInfinite: Bool = true) throws(ParseFailure) {
+    /// A duration in nanoseconds; `INF`, which is 0, where the grammar allows it.
+    mutating func expectDuration(orInfinite: Bool = true) throws(ParseFailure) -> Bindable<Int64> {
         let token = take()
         switch token.kind {
-        case .boundParameter: return
-        case .keyword(.inf) where orInfinite: return
+        case .boundParameter: return .parameter(lexer.content(of: token))
+        case .keyword(.inf) where orInfinite: return .literal(0)
         case .durationValue:
-            if let complaint = DurationLiteral.complaint(about: lexer.content(of: token)) {
-                throw lexer.failure(complaint, at: token)
+            do throws(DurationLiteral.Complaint) {
+                return .literal(try DurationLiteral.read(lexer.content(of: token)))
+            } catch {
+                throw lexer.failure(error.text, at: token)
             }
         default: throw unexpected(token, expected: ["duration"])
         }

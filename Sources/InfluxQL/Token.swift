@@ -46,25 +46,11 @@ package struct Token: Equatable, Sendable {
     /// (for a bound parameter: behind the `$`).
     package var contentStart: Int
     package var isQuoted: Bool
+    /// A bound parameter that has the kind of its value. The offsets are those of the parameter.
+    package var isBound = false
     package var gap: Gap
 
     package var range: Range<Int> { start..<end }
-
-    /// The binary operators of expressions. `IN` is one for InfluxDB's parser too, although nothing evaluates it.
-    var isOperator: Bool {
-        switch kind {
-        case .plus, .minus, .star, .slash, .percent, .ampersand, .pipe, .caret: true
-        case .keyword(.and), .keyword(.or), .keyword(.in): true
-        default: isComparison
-        }
-    }
-
-    var isComparison: Bool {
-        switch kind {
-        case .equal, .notEqual, .matches, .matchesNot, .less, .lessOrEqual, .greater, .greaterOrEqual: true
-        default: false
-        }
-    }
 
     func isKeyword(_ keyword: Keyword) -> Bool { kind == .keyword(keyword) }
 }

@@ -10,9 +10,10 @@ package enum HiddenDatabase {
     /// The answer to a statement that would touch it; nil: it touches others only.
     static func answer(to statement: Statement, _ request: StatementContext) -> KnownResult? {
         let databases = statement.databases(request)
-        guard databases.contains(name) || databases.contains(nil) else { return nil }
-        // Parameters that a node may read differently cannot be seen through.
-        if !databases.contains(name) { return .error("database not found") }
+        if case .showMeasurements(let scope?, _, _) = statement.body, scope.database == .all {
+            return .error("SHOW MEASUREMENTS of all databases is not supported: name one")
+        }
+        guard databases.contains(name) else { return nil }
         switch statement.kind {
         case .createDatabase:
             return .error("the name \(name) is taken: Sluice keeps its own marks there")
@@ -21,11 +22,8 @@ package enum HiddenDatabase {
         case .showTagKeys, .showTagValues:
             // Their sources' databases mean nothing to InfluxDB.
             return databases.first == name ? notFound : .nothing
-        case .showSeriesCardinality, .showMeasurementCardinality:
-            let isEstimate = statement.sources.isEmpty && !statement.text.uppercased().contains("EXACT")
-            return isEstimate ? .zeroCardinality : notFound
         default:
-            return notFound
+            return statement.body.isEstimate ? .zeroCardinality : notFound
         }
     }
 
@@ -54,6 +52,17 @@ package enum KnownResult: Equatable, Sendable {
             Array(#"{"statement_id":0}"#.utf8)
         case .zeroCardinality:
             Array(#"{"statement_id":0,"series":[{"columns":["cardinality estimation"],"values":[[0]]}]}"#.utf8)
+        }
+    }
+}
+
+extension StatementBody {
+    /// Cardinalities that a node has at hand, where it does not ask whether there is such a database.
+    fileprivate var isEstimate: Bool {
+        switch self {
+        case .showSeriesCardinality(let exact, let clauses), .showMeasurementCardinality(let exact, let clauses):
+            !exact && clauses.sources.isEmpty
+        default: false
         }
     }
 }

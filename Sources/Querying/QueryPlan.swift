@@ -26,19 +26,22 @@ package struct QueryPlan: Equatable, Sendable {
     }
 
     package let steps: [Step]
-    /// All of them, in order.
+    /// All of them, in order, with the values of bound parameters in their places.
     package let statements: [Statement]
+    /// The values of bound parameters, by name.
+    package let parameters: [String: BoundValue]
 
     /// - Parameters:
     ///   - text: the request's `q`.
-    ///   - context: its `db` and `params`.
-    ///   - hasParameters: the request has values for bound parameters; without them a text that uses one is refused
-    ///     as a whole, as a node refuses it.
+    ///   - parameters: its `params`, a JSON object; empty if it has none.
+    ///   - context: what else it says.
     package init(
-        text: [UInt8], hasParameters: Bool = false, context: StatementContext = StatementContext()
+        text: [UInt8], parameters: [UInt8] = [], context: StatementContext = StatementContext()
     ) throws(Problem) {
+        let values = try Self.values(parameters)
+        self.parameters = values
         let statements: [Statement]
-        switch Parsed(utf8: text, hasParameters: hasParameters) {
+        switch Parsed(utf8: text, parameters: values) {
         case .unrecognised(let failure): throw Problem(status: 400, message: failure.message)
         case .statements(let parsed): statements = parsed
         }
@@ -63,12 +66,6 @@ package struct QueryPlan: Equatable, Sendable {
                     steps.append(.read(text: bytes, statements: 1, listings: listing.map { [0: $0] } ?? [:]))
                 }
             case .mutation:
-                if statement.callsParameter {
-                    throw Problem(
-                        status: 400,
-                        message: "a statement that changes data cannot take the name of a function from a parameter"
-                    )
-                }
                 steps.append(.mutation(statement))
             case .perNode:
                 throw Problem(
@@ -80,6 +77,14 @@ package struct QueryPlan: Equatable, Sendable {
         }
         // Semicolons and comments only: a node says what that is.
         self.steps = steps.isEmpty ? [.read(text: text, statements: 0)] : steps
+    }
+
+    private static func values(_ parameters: [UInt8]) throws(Problem) -> [String: BoundValue] {
+        do throws(ParametersProblem) {
+            return try BoundParameters.read(parameters)
+        } catch {
+            throw Problem(status: 400, message: error.message)
+        }
     }
 
     /// What its reads touch, and its changes too.
@@ -94,11 +99,16 @@ package struct QueryPlan: Equatable, Sendable {
 
 extension StatementKind {
     /// The statement's keywords, in upper case: `dropShard` is `DROP SHARD`.
-    package var words: String {
+    package var words: String { spelled(" ").uppercased() }
+
+    /// As configurations and metrics write it: `dropShard` is `drop_shard`.
+    package var name: String { spelled("_") }
+
+    private func spelled(_ separator: String) -> String {
         var words = ""
         for character in rawValue {
-            if character.isUppercase { words += " " }
-            words += character.uppercased()
+            if character.isUppercase { words += separator }
+            words += character.lowercased()
         }
         return words
     }

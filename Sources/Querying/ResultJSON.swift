@@ -30,6 +30,13 @@ package struct ResultJSON: Sendable {
         self = read
     }
 
+    /// The value that the bytes begin with, whatever stands behind it; nil when they begin with none.
+    package init?(beginningOf bytes: [UInt8]) {
+        var reader = Reader(bytes: bytes)
+        guard let read = reader.value(depth: 0) else { return nil }
+        self = read
+    }
+
     private init(_ kind: Kind, _ range: Range<Int>, members: [Member] = [], elements: [ResultJSON] = []) {
         self.kind = kind
         self.range = range
@@ -124,7 +131,32 @@ package struct ResultJSON: Sendable {
             while position < bytes.count, ![0x2C, 0x5D, 0x7D, 0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) {
                 position += 1
             }
-            return position > start ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
+            let text = String(decoding: bytes[start..<position], as: UTF8.self)
+            return ["true", "false", "null"].contains(text) || Self.isNumber(bytes[start..<position]) ? text : nil
+        }
+
+        /// `-12.5e+3`, without leading zeros.
+        private static func isNumber(_ text: ArraySlice<UInt8>) -> Bool {
+            var rest = text
+            func digits() -> Int {
+                let count = rest.prefix { (0x30...0x39).contains($0) }.count
+                rest = rest.dropFirst(count)
+                return count
+            }
+            if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
+            let first = rest.first
+            let whole = digits()
+            guard whole == 1 || whole > 1 && first != UInt8(ascii: "0") else { return false }
+            if rest.first == UInt8(ascii: ".") {
+                rest = rest.dropFirst()
+                guard digits() > 0 else { return false }
+            }
+            if let sign = rest.first, sign | 0x20 == UInt8(ascii: "e") {
+                rest = rest.dropFirst()
+                if rest.first == UInt8(ascii: "+") || rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
+                guard digits() > 0 else { return false }
+            }
+            return rest.isEmpty
         }
 
         private mutating func text() -> String? {
@@ -138,6 +170,7 @@ package struct ResultJSON: Sendable {
                 case UInt8(ascii: "\\"):
                     guard let escaped = escape() else { return nil }
                     text += escaped
+                case 0..<0x20: return nil
                 default: text.append(byte)
                 }
             }
@@ -167,7 +200,8 @@ package struct ResultJSON: Sendable {
                     }
                 }
                 return Array(String(Unicode.Scalar(scalar) ?? "\u{FFFD}").utf8)
-            default: return [byte]
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
+            default: return nil
             }
         }
 

@@ -23,8 +23,8 @@ extension Statement {
     /// In the order in which InfluxDB asks for them.
     /// - Parameter request: what the request says beside the statement.
     package func privileges(_ request: StatementContext) -> [Privilege] {
-        func read(_ name: Name?) -> Privilege { request.name(name).map { .read($0) } ?? .admin }
-        func write(_ name: Name?) -> Privilege { request.name(name).map { .write($0) } ?? .admin }
+        func read(_ name: Name?) -> Privilege { .read(request.name(name)) }
+        func write(_ name: Name?) -> Privilege { .write(request.name(name)) }
         switch kind {
         case .createDatabase, .dropDatabase, .createRetentionPolicy, .alterRetentionPolicy, .createSubscription,
             .dropSubscription, .createUser, .dropUser, .grant, .grantAdmin, .revoke, .revokeAdmin, .setPassword,
@@ -51,9 +51,8 @@ extension Statement {
         }
     }
 
-    /// The databases that the statement reads or changes, those of the request included; nil: the request's parameters
-    /// cannot be read, and hide one.
-    package func databases(_ request: StatementContext) -> [String?] {
+    /// The databases that the statement reads or changes, those of the request included.
+    package func databases(_ request: StatementContext) -> [String] {
         switch kind {
         case .select, .selectInto, .explain, .explainAnalyze:
             return sources.map { request.name($0.database) } + (target.map { [request.name($0.database)] } ?? [])
@@ -77,32 +76,10 @@ extension Statement {
 package struct StatementContext: Sendable {
     /// The `db` parameter; empty when there is none.
     package let database: String
-    /// Values of bound parameters that can stand for a name; nil: they cannot be read.
-    private let values: [String: String]?
 
-    /// - Parameter parameters: the `params` of the request, a JSON object.
-    package init(database: String = "", parameters: [UInt8] = []) {
-        self.database = database
-        guard !parameters.isEmpty else {
-            values = [:]
-            return
-        }
-        guard let root = ResultJSON(parameters), root.kind == .object else {
-            values = nil
-            return
-        }
-        // A name comes as `{"identifier": "x"}` or `{"ident": "x"}`; of two equal keys the last one counts.
-        let pairs = root.members.map { ($0.key, $0.value.string ?? $0.value.members.last?.value.string ?? "") }
-        values = Dictionary(pairs, uniquingKeysWith: { $1 })
-    }
+    package init(database: String = "") { self.database = database }
 
-    /// What a name in a statement means. Empty for a parameter that has no value: a node refuses such a request. nil:
-    /// the parameters cannot be read.
-    func name(_ name: Name?) -> String? {
-        switch name {
-        case nil: database
-        case .literal(let text): text
-        case .parameter(let name): values.map { $0[name] ?? "" }
-        }
-    }
+    /// What a name in a statement means; nothing stands for the request's own. A parameter without a value, which no
+    /// statement of a plan has, is empty.
+    func name(_ name: Name?) -> String { name.map { $0.literal ?? "" } ?? database }
 }

@@ -87,7 +87,13 @@ extension ClusterControl {
             }
             let warnings = NodeWarnings.of(facts, beside: others, clockSkew: settings.clockSkew)
             let before = view.current[node].warnings
-            view.update { $0.nodes[Int(node.value)].warnings = warnings }
+            let items = facts.ownWork
+            let older = state.value.nodes[Int(node.value)].memory.olderWork
+            view.update {
+                $0.nodes[Int(node.value)].warnings = warnings
+                $0.nodes[Int(node.value)].ownWork.items = items
+                $0.nodes[Int(node.value)].ownWork.older = older
+            }
             for warning in warnings where !before.contains(warning) {
                 logger.warning("\(warning)", metadata: ["node": "\(name(node))"])
             }
@@ -313,6 +319,15 @@ extension ClusterControl {
         }
     }
 
+    /// What a node runs by itself when it is first seen was not made through the log.
+    private func noteOlderWork(_ node: NodeIndex, _ facts: NodeFacts) {
+        let older = Set(facts.ownWork)
+        guard !older.isEmpty else { return }
+        state.value.nodes[Int(node.value)].memory.olderWork = older
+        view.update { $0.nodes[Int(node.value)].ownWork.older = older }
+        remember(node)
+    }
+
     private func attachFirst(
         _ candidates: [NodeIndex: Interviewed], serving: Set<NodeIndex>, words: [NodeIndex: String], isEmpty: Bool
     ) {
@@ -326,6 +341,7 @@ extension ClusterControl {
         commitLog.checkpoint { [self] _ in
             control.execute { [self] in
                 for (node, interviewed) in candidates.sorted(by: { $0.key < $1.key }) {
+                    noteOlderWork(node, interviewed.facts)
                     if serving.contains(node) {
                         attach(node, at: commitLog.start, interviewed, reason: nil)
                     } else if interviewed.hasData {

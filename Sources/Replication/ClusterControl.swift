@@ -171,10 +171,16 @@ package final class ClusterControl: ReplicatorDelegate {
             case .announce(_, let announcement):
                 announce(state.value.sync.ackSet, announcement)
             case .entered(let node):
-                view.update { $0.nodes[Int(node.value)].trouble = "" }
+                view.update {
+                    $0.nodes[Int(node.value)].trouble = ""
+                    $0.nodes[Int(node.value)].ownWork.entered(at: commitLog.clock.wallNanoseconds())
+                }
                 logger.notice("a node is in sync", metadata: ["node": "\(name(node))"])
             case .left(let node, let reason):
-                view.update { $0.nodes[Int(node.value)].trouble = reason }
+                view.update {
+                    $0.nodes[Int(node.value)].trouble = reason
+                    $0.nodes[Int(node.value)].ownWork.left(at: commitLog.clock.wallNanoseconds())
+                }
                 logger.warning(
                     "a node left the in-sync set; nobody waits for it or reads from it until it has caught up",
                     metadata: ["node": "\(name(node))", "reason": "\(reason)"]

@@ -25,6 +25,8 @@ package struct ClusterSnapshot: Sendable {
         package var budgetLeft = 1.0
         /// What a person should look at, though nothing is wrong now.
         package var warnings: [String] = []
+        /// What it runs by itself.
+        package var ownWork = OwnWork()
 
         package init(name: String, url: String, zone: String) {
             self.name = name

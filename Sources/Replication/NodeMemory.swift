@@ -19,6 +19,8 @@ package struct NodeMemory: Equatable, Sendable {
     /// The operator's pause, if it has no end of its own.
     package var paused: String?
     package var diverged: Set<DivergedMeasurement> = []
+    /// What it ran by itself before it belonged to Sluice.
+    package var olderWork: Set<OwnWork.Item> = []
 
     /// More than this is no case of some measurements.
     static let mostDiverged = 1000
@@ -49,6 +51,12 @@ package struct NodeMemory: Equatable, Sendable {
             // A note has a limit; a node with more than fits is given up.
             if text.utf8.count + line.utf8.count <= Self.longestNote { text += line }
         }
+        for item in olderWork.sorted() {
+            let line =
+                "older \(item.kind.rawValue) \(NodeRequests.percentEncoded(item.database)) "
+                + "\(NodeRequests.percentEncoded(item.name))\n"
+            if text.utf8.count + line.utf8.count <= Self.longestNote { text += line }
+        }
         return Array(text.utf8)
     }
 
@@ -59,6 +67,10 @@ package struct NodeMemory: Equatable, Sendable {
             case ("needs-copy", 2): needsCopy = words[1]
             case ("paused", 2): paused = words[1]
             case ("diverged", 3): diverged.insert(DivergedMeasurement(database: words[1], measurement: words[2]))
+            case ("older", 4):
+                if let kind = OwnWork.Kind(rawValue: words[1]) {
+                    olderWork.insert(OwnWork.Item(kind, database: words[2], name: words[3]))
+                }
             default: break
             }
         }

@@ -10,6 +10,6 @@ struct Sluice: AsyncParsableCommand {
         version: SluiceVersion.current,
         subcommands: [
             ServeCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, NodesCommand.self,
-            DoctorCommand.self, DeadLettersCommand.self, LogCommand.self,
+            DoctorCommand.self, ExplainCommand.self, DeadLettersCommand.self, LogCommand.self,
         ])
 }

@@ -71,6 +71,10 @@ private let errors: [(String, String)] = [
     ("SELECT v FROM cpu WHERE a = '\\q'", "found \\q, expected identifier, string, number, bool at line 1, char 31"),
     ("SELECT 5µ, 5u, 5ms, 1h30m, 5ns, 5n FROM cpu", "invalid duration"),
     ("SELECT 5x FROM cpu", "invalid duration"),
+    (
+        "SELECT (a = b) + (c > d) FROM m",
+        "invalid operator > in SELECT clause at line 1, char 8; operator is intended for WHERE clause"
+    ),
     ("SELECT 99999999999999999999 FROM cpu", "unable to parse integer at line 1, char 8"),
     ("SELECT -9223372036854775809 FROM cpu", "constant -9223372036854775809 underflows int64"),
     ("SELECT 10000000w FROM cpu", "overflowed duration 10000000w: choose a smaller duration or INF"),
@@ -242,6 +246,34 @@ private let errors: [(String, String)] = [
     (
         "CREATE CONTINUOUS QUERY a ON d BEGIN SELECT mean(v) INTO y FROM x END",
         "found x, expected GROUP BY time(...) at line 1, char 65"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z ON d RESAMPLE FOR 1m BEGIN SELECT mean(v) INTO y FROM x GROUP BY time(5m) END",
+        "FOR duration must be >= GROUP BY time duration: must be a minimum of 5m, got 1m"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z ON d RESAMPLE EVERY 10m FOR 7m BEGIN SELECT v INTO y FROM x GROUP BY time(5m) END",
+        "FOR duration must be >= GROUP BY time duration: must be a minimum of 10m, got 7m"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z4 ON d RESAMPLE EVERY 0s BEGIN SELECT v INTO y FROM x END",
+        "found BEGIN, expected EVERY, FOR at line 1, char 51"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z5 ON d BEGIN SELECT mean(v) INTO y FROM x GROUP BY time(0s) END",
+        "found ), expected GROUP BY time(...) at line 1, char 84"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z6 ON d BEGIN SELECT mean(v) INTO y FROM x GROUP BY time(5) END",
+        "found ), expected GROUP BY time(...), time dimension must have duration argument at line 1, char 83"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z7 ON d BEGIN SELECT mean(v) INTO y FROM x GROUP BY time(1m,2m,3m) END",
+        "found ), expected GROUP BY time(...), time dimension expected 1 or 2 arguments at line 1, char 90"
+    ),
+    (
+        "CREATE CONTINUOUS QUERY z8 ON d BEGIN SELECT v INTO y FROM x GROUP BY time() END",
+        "time dimension expected 1 or 2 arguments"
     ),
     ("CREATE CONTINUOUS QUERY a ON d BEGIN SELECT v INTO y FROM x", "found EOF, expected END at line 1, char 61"),
     ("CREATE CONTINUOUS QUERY a ON d BEGIN SELECT v INTO y FROM x; END", "found ;, expected END at line 1, char 60"),

@@ -55,6 +55,13 @@ func nowBecomesALiteral(_ text: String, _ expected: String) throws {
 func aCallThroughAParameterIsTold() throws {
     #expect(try single("DELETE WHERE time < $f()").callsParameter)
     #expect(try single("DELETE WHERE time < $f").callsParameter == false)
+    // With its value it is a call as any other.
+    guard case .statements(let bound) = Parsed("DELETE WHERE time < $f()", parameters: ["f": .identifier("Now")]) else {
+        Issue.record("refused")
+        return
+    }
+    #expect(bound.map { $0.replacingNow(with: moment) } == ["DELETE WHERE time < " + literal])
+    #expect(bound.map(\.callsParameter) == [false])
 }
 
 @Test(

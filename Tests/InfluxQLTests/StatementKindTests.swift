@@ -4,7 +4,7 @@ import Testing
 
 import InfluxQL
 
-private let spellings: [(StatementKind, [String])] = [
+let spellings: [(StatementKind, [String])] = [
     (
         .select,
         [

@@ -22,6 +22,7 @@ package struct GatewayStatus: Decodable, Sendable {
         package let backlog: UInt64
         package let lastError: String?
         package let diverged: [String]?
+        package let ownWork: [String]?
 
         package var isInSync: Bool { sync == "in-sync" }
     }

@@ -77,7 +77,7 @@ final class StatementAccess {
     private func forbidden(_ statement: Statement, _ privilege: Privilege) -> Response {
         .error(
             403,
-            "error authorizing query: \(username) not authorized to execute statement '\(statement.redacted)', "
+            "error authorizing query: \(username) not authorized to execute statement '\(statement.body)', "
                 + privilege.words
         )
     }
@@ -105,6 +105,6 @@ final class StatementAccess {
 extension Statement {
     /// `CREATE USER ... WITH ALL PRIVILEGES`
     fileprivate var createsAdministrator: Bool {
-        kind == .createUser && redacted.uppercased().split(separator: " ").last == "PRIVILEGES"
+        if case .createUser(_, _, isAdmin: true) = body { true } else { false }
     }
 }

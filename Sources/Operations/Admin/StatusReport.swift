@@ -96,11 +96,14 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var diverged: [String]?
         /// What is dangerous about the node's own configuration or host, in sentences.
         package var warnings: [String]?
+        /// What it does by itself, beside the log: continuous queries and subscriptions, in sentences.
+        package var ownWork: [String]?
 
         package init(
             name: String, url: String, zone: String, health: String, sync: String, reason: String? = nil,
             cursor: UInt64, backlog: UInt64, version: String? = nil, lastError: String? = nil,
-            delayBudgetLeft: Double? = nil, diverged: [String]? = nil, warnings: [String]? = nil
+            delayBudgetLeft: Double? = nil, diverged: [String]? = nil, warnings: [String]? = nil,
+            ownWork: [String]? = nil
         ) {
             self.name = name
             self.url = url
@@ -115,6 +118,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
             self.delayBudgetLeft = delayBudgetLeft
             self.diverged = diverged
             self.warnings = warnings
+            self.ownWork = ownWork
         }
 
         package var isInSync: Bool { sync == "in-sync" }

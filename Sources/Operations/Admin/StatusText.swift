@@ -46,6 +46,7 @@ package enum StatusText {
             let more = diverged.count > 10 ? " and \(diverged.count - 10) more" : ""
             lines.append("\(node.name): differs from the others, not read there: \(shown)\(more)")
         }
+        lines += (node.ownWork ?? []).map { "\(node.name): \($0)" }
         return lines + (node.warnings ?? []).map { "\(node.name): warning: \($0)" }
     }
 

@@ -104,7 +104,8 @@ extension GatewayDataPlane: GatewayControl {
                 version: node.version.isEmpty ? nil : node.version,
                 lastError: node.trouble.isEmpty ? nil : node.trouble,
                 delayBudgetLeft: node.budgetLeft, diverged: diverged.isEmpty ? nil : diverged,
-                warnings: node.warnings.isEmpty ? nil : node.warnings
+                warnings: node.warnings.isEmpty ? nil : node.warnings,
+                ownWork: node.ownWork.remarks.isEmpty ? nil : node.ownWork.remarks
             )
         }
     }

@@ -83,6 +83,7 @@ package struct NodeFacts: Equatable, Sendable {
     /// Whether the node runs its continuous queries itself.
     package var runsContinuousQueries: Bool?
     package var continuousQueries: [ContinuousQuery] = []
+    package var subscriptions: [OwnWork.Item] = []
     /// `inmem` or `tsi1`; of shards with different ones, both, joined by `+`. InfluxDB 1.6 hardly shows it.
     package var indexVersion: String?
 
@@ -97,6 +98,11 @@ package struct NodeFacts: Equatable, Sendable {
     package static func clockOffset(of shown: Int64, askedAt wall: Int64, roundTrip: Int64) -> Int64 {
         let (offset, overflow) = shown.subtractingReportingOverflow(wall + roundTrip / 2)
         return overflow ? (shown < 0 ? .min : .max) : offset
+    }
+
+    /// What the node runs by itself.
+    package var ownWork: [OwnWork.Item] {
+        continuousQueries.map { OwnWork.Item(.continuousQuery, database: $0.database, name: $0.name) } + subscriptions
     }
 
     /// By how much the clocks differ in any case, in nanoseconds: what the round trip leaves open counts for the node.

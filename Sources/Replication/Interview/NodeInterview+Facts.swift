@@ -13,13 +13,14 @@ extension NodeInterview {
         // The clock is asked for last, on a connection that is open by then: the less time the answer takes, the better
         // the difference is known.
         let eventLoop = eventLoop
-        return version().and(ask("SHOW CONTINUOUS QUERIES")).and(indexVersion()).assumeIsolated().flatMap {
-            known, index in
+        let lists = ask("SHOW CONTINUOUS QUERIES").and(ask("SHOW SUBSCRIPTIONS"))
+        return version().and(lists).and(indexVersion()).assumeIsolated().flatMap { known, index in
             let start = eventLoop.monotonicNanoseconds
             let wall = self.clock.wallNanoseconds()
             return self.ask("SHOW DIAGNOSTICS").map { diagnostics in
                 Self.facts(
-                    diagnostics, queries: known.1, index: index, version: known.0, askedAt: wall,
+                    diagnostics, queries: known.1.0, subscriptions: known.1.1, index: index, version: known.0,
+                    askedAt: wall,
                     roundTrip: eventLoop.monotonicNanoseconds - start)
             }
         }.nonisolated()
@@ -31,8 +32,8 @@ extension NodeInterview {
     }
 
     private static func facts(
-        _ diagnostics: [QuerySeries], queries: [QuerySeries], index: String?, version: String,
-        askedAt wall: Int64, roundTrip: Int64
+        _ diagnostics: [QuerySeries], queries: [QuerySeries], subscriptions: [QuerySeries], index: String?,
+        version: String, askedAt wall: Int64, roundTrip: Int64
     ) -> NodeFacts {
         func shown(_ section: String, _ column: String) -> JSONValue? {
             diagnostics.first { $0.name == section }?.first(column)
@@ -51,6 +52,11 @@ extension NodeInterview {
                 facts.continuousQueries.append(
                     NodeFacts.ContinuousQuery(
                         database: database.name, name: name.string ?? "", statement: statement.string ?? ""))
+            }
+        }
+        for database in subscriptions {
+            facts.subscriptions += (database.column("name") ?? []).map {
+                OwnWork.Item(.subscription, database: database.name, name: $0.string ?? "")
             }
         }
         return facts
