@@ -21,6 +21,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
 // Lowest first; a target imports only what stands above it.
@@ -50,7 +51,7 @@ let full: [Target] = [
             logging,
         ]
     ),
-    library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, logging]),
+    library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, deques, logging]),
     library(
         "Gateway",
         [

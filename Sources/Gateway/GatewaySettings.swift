@@ -41,8 +41,10 @@ package struct GatewaySettings: Sendable {
         package var bodiesInMemory = 1 << 30
         /// The body of a query; a larger form is not read (Go's limit).
         package var formBytes = 10 << 20
-        /// Queries under way on one event loop; beyond it 503.
-        package var concurrentQueries = 1024
+        /// Queries on one event loop: how many run, and how many wait for their turn; beyond that 503.
+        package var queries = QueryGate.Limits(running: 1024, waiting: 4096)
+        /// How long a query waits for its turn; then 503.
+        package var queryWait: TimeAmount = .seconds(5)
         /// What the nodes' answers to the parts of a mixed request may take together; beyond it an error.
         package var mixedAnswerBytes = 64 << 20
 

@@ -30,7 +30,7 @@ final class LoopContext: ReadTargets {
     private var outstanding: [Int]
     private var turn = 0
     private let started: NIODeadline
-    private(set) var queriesUnderWay = 0
+    let line: QueryLine
 
     init(
         eventLoop: any EventLoop, settings: GatewaySettings, connector: any NodeConnector, view: ClusterView,
@@ -80,6 +80,8 @@ final class LoopContext: ReadTargets {
             eventLoop: eventLoop, schema: schema, access: access, nodes: inSync,
             pool: { questionPools[Int($0.value)] }
         )
+        line = QueryLine(
+            eventLoop: eventLoop, limits: settings.limits.queries, wait: settings.limits.queryWait, figures: figures)
         outstanding = Array(repeating: 0, count: settings.nodes.count)
     }
 
@@ -92,9 +94,6 @@ final class LoopContext: ReadTargets {
         turn &+= 1
         return turn & Int.max
     }
-
-    func queryBegan() { queriesUnderWay += 1 }
-    func queryEnded() { queriesUnderWay -= 1 }
 
     /// What the nodes call themselves, for `X-Influxdb-Version`.
     var version: String {
@@ -134,6 +133,12 @@ final class LoopContext: ReadTargets {
     func questionPool(for node: NodeIndex) -> NodePool { questionPools[Int(node.value)] }
     func began(on node: NodeIndex) { outstanding[Int(node.value)] += 1 }
     func ended(on node: NodeIndex) { outstanding[Int(node.value)] -= 1 }
+
+    func staleness(of node: NodeIndex) -> Int64? {
+        let node = view.current[node]
+        if node.state == .inSync { return nil }
+        return node.state.isFed ? node.backlogAge : .max
+    }
 }
 
 /// What the endpoints count, over all loops.
@@ -156,6 +161,11 @@ package final class GatewayFigures: Sendable {
     package let accessChecks = Counter()
     package let staleReads = Counter()
     package let failedReads = Counter()
+    /// Queries that run, and those that wait for their turn.
+    package let runningQueries = Atomic<Int>(0)
+    package let waitingQueries = Atomic<Int>(0)
+    /// Queries that were answered 503 because too many ran.
+    package let crowdedOut = Counter()
     /// Bytes of request bodies in memory.
     package let bodyBytes = Atomic<Int>(0)
 

@@ -6,6 +6,7 @@
 
 import Cluster
 import CommitLog
+import InfluxQL
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -16,6 +17,8 @@ import Replication
 final class QueryEndpoint: Endpoint, ReadSink {
     private enum State {
         case receiving
+        /// Too many others run.
+        case inLine(QueryGate.Ticket)
         /// A node is being asked whether the client may.
         case asking
         case reading(ReadExecution)
@@ -29,8 +32,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private var form = ByteBuffer()
     private var formIsTooLarge = false
     private var isUserAsked = false
-    private var isCounted = false
+    /// It has a place among the queries that run.
+    private var runs = false
     private var answerHasBody = true
+    /// The node that the client named.
+    private var answeringNode: String?
     /// A read that lists databases: its answer is kept until it is whole, and the gateway's own database taken out.
     private var listed: ListedRead?
 
@@ -84,13 +90,14 @@ final class QueryEndpoint: Endpoint, ReadSink {
             contentType: exchange.head.headers.first(name: "Content-Type"), body: Array(form.readableBytesView)
         )
         form = ByteBuffer()
-        let request = ClientQuery(head: exchange.head, parameters: parameters)
+        let request: ClientQuery
+        do throws(QueryPlan.Problem) {
+            request = try ClientQuery(head: exchange.head, parameters: parameters, nodes: context.settings.nodes)
+        } catch {
+            return answer(.error(error.status, error.message))
+        }
         guard let text = parameters.statements else {
             return refuse(request, .error(400, "missing required parameter \"q\""))
-        }
-        guard context.queriesUnderWay < context.settings.limits.concurrentQueries else {
-            context.figures.refused.add(1)
-            return answer(.unavailable("too many queries are under way", retryAfter: 1))
         }
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
@@ -100,9 +107,29 @@ final class QueryEndpoint: Endpoint, ReadSink {
         } catch {
             return refuse(request, .error(error.status, error.message))
         }
-        context.queryBegan()
-        isCounted = true
         context.figures.queries.add(1)
+        let line = context.line
+        let entry = line.enter { [weak self] isItsTurn in
+            guard let self, case .inLine = state else {
+                if isItsTurn { line.ended() }
+                return
+            }
+            isItsTurn ? run(plan, request) : crowdedOut()
+        }
+        switch entry {
+        case .runs: run(plan, request)
+        case .waits(let ticket): state = .inLine(ticket)
+        case .refused: crowdedOut()
+        }
+    }
+
+    private func crowdedOut() {
+        context.figures.crowdedOut.add(1)
+        answer(.unavailable("too many queries are under way", retryAfter: 1))
+    }
+
+    private func run(_ plan: QueryPlan, _ request: ClientQuery) {
+        runs = true
         plan.isOneRead ? read(plan, request) : authorize(plan, request)
     }
 
@@ -126,11 +153,24 @@ final class QueryEndpoint: Endpoint, ReadSink {
         }
         let read = ReadExecution(
             request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context,
-            settings: context.settings.read, turn: context.nextTurn(),
+            settings: request.settings(context.settings.read), turn: context.nextTurn(), only: request.node,
             eventLoop: context.eventLoop, logger: context.logger, sink: self
         )
+        if let node = request.node {
+            answeringNode = node.name
+            tellOfChanges(plan, of: node.name)
+        }
         state = .reading(read)
         read.start()
+    }
+
+    /// What changes one node only is no record of the log; this is all that is left of it.
+    private func tellOfChanges(_ plan: QueryPlan, of node: String) {
+        for statement in plan.statements where statement.kind.effect == .perNode {
+            context.logger.warning(
+                "a statement is sent to one node by a client's wish",
+                metadata: ["node": "\(node)", "statement": "\(statement)"])
+        }
     }
 
     /// Nothing of a request runs before all of it is allowed (I6).
@@ -158,6 +198,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         for (name, value) in headers where Self.passedHeaders.contains(name.lowercased()) {
             passed.append((name, value))
         }
+        if let answeringNode { passed.append((NamedNode.header, answeringNode)) }
         if headers.contains(name: "X-Sluice-Stale") { context.figures.staleReads.add(1) }
         if let listed { return listed.begin(status, passed) }
         answerHasBody = status != 204 && status != 304
@@ -214,9 +255,16 @@ final class QueryEndpoint: Endpoint, ReadSink {
     /// InfluxDB stops a query whose client has gone; so do we, at the node.
     func clientLeft() { leave() }
     func inputClosed() {
-        if case .reading = state {
+        switch state {
+        case .reading, .inLine:
             leave()
             exchange.abort()
+        case .stepping(let steps):
+            // A change is in the log, and its client may still want to know what became of it.
+            guard steps.isReading else { return }
+            leave()
+            exchange.abort()
+        case .receiving, .asking, .done: break
         }
     }
 
@@ -224,6 +272,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         switch state {
         case .reading(let read): read.cancel()
         case .stepping(let steps): steps.cancel()
+        case .inLine(let ticket): context.line.leave(ticket)
         case .receiving, .asking, .done: break
         }
         end()
@@ -237,9 +286,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     private func end() {
         state = .done
-        if isCounted {
-            isCounted = false
-            context.queryEnded()
+        if runs {
+            runs = false
+            context.line.ended()
         }
     }
 }
@@ -250,13 +299,24 @@ struct ClientQuery {
     let parameters: RequestParameters
     let credential: ClientCredential
     let context: StatementContext
+    /// The node that the client names; nil: none.
+    let node: (node: NodeIndex, name: String)?
+    /// How long the client wants to wait at most; nil: it does not say.
+    private let timeout: TimeAmount?
     private let headers: [(String, String)]
     private let credentials: [String]
 
-    init(head: RequestHead, parameters: RequestParameters) {
+    init(
+        head: RequestHead, parameters: RequestParameters, nodes: [GatewaySettings.Node]
+    ) throws(QueryPlan.Problem) {
+        func wish(_ header: String, _ parameter: String) -> String? {
+            head.headers.first(name: header) ?? parameters[parameter]
+        }
+        node = try Self.node(wish(NamedNode.header, NamedNode.parameter), nodes)
+        timeout = try Self.timeout(wish(QueryTimeout.header, QueryTimeout.parameter))
         self.parameters = parameters
         credential = ClientCredential(head: head, parameters: parameters)
-        context = StatementContext(database: parameters["db"] ?? "")
+        context = StatementContext(database: parameters["db"] ?? "", isForNode: node != nil)
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
@@ -267,19 +327,52 @@ struct ClientQuery {
         }
     }
 
+    private static func node(
+        _ name: String?, _ nodes: [GatewaySettings.Node]
+    ) throws(QueryPlan.Problem) -> (node: NodeIndex, name: String)? {
+        guard let name, !name.isEmpty else { return nil }
+        guard let index = nodes.firstIndex(where: { $0.name == name }) else {
+            let names = nodes.map(\.name).joined(separator: ", ")
+            throw QueryPlan.Problem(status: 400, message: "there is no node \"\(name)\"; the nodes are \(names)")
+        }
+        return (NodeIndex(index), name)
+    }
+
+    private static func timeout(_ text: String?) throws(QueryPlan.Problem) -> TimeAmount? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let nanoseconds = DurationLiteral.nanoseconds(text), nanoseconds > 0 else {
+            throw QueryPlan.Problem(
+                status: 400, message: "\(QueryTimeout.header): \"\(text)\" is not a duration such as 30s or 500ms")
+        }
+        return .nanoseconds(nanoseconds)
+    }
+
+    /// The client can only lower what is configured.
+    func settings(_ configured: ReadExecution.Settings) -> ReadExecution.Settings {
+        guard let timeout else { return configured }
+        var settings = configured
+        settings.timeout = min(timeout, configured.timeout ?? timeout)
+        return settings
+    }
+
+    /// What is meant for the gateway alone is left out.
+    private static let ownParameters = [String: [UInt8]?](
+        uniqueKeysWithValues: [NamedNode.parameter, QueryTimeout.parameter].map { ($0, nil) })
+
     /// What counts in the URL only, in the URL.
     private func target(isPretty: Bool) -> String {
         let pairs = credentials + (isPretty ? ["pretty=true"] : [])
         return pairs.isEmpty ? "/query" : "/query?" + pairs.joined(separator: "&")
     }
 
+    var isChunked: Bool { parameters["chunked"] == "true" }
     var accept: String { headers.first { $0.0 == "Accept" }?.1 ?? "" }
 
     /// Everything, for one node to answer.
     var whole: NodeRequest {
         NodeRequest(
             method: .POST, target: target(isPretty: parameters.isPretty), headers: headers,
-            body: [ByteBuffer(bytes: parameters.encodedForm())]
+            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
         )
     }
 
@@ -287,13 +380,14 @@ struct ClientQuery {
     var plain: NodeRequest {
         NodeRequest(
             method: .POST, target: target(isPretty: false), headers: headers.filter { $0.0 != "Accept-Encoding" },
-            body: [ByteBuffer(bytes: parameters.encodedForm())]
+            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
         )
     }
 
     /// A part of the statements, as plain JSON that can be put together with other parts.
     func part(_ text: [UInt8]) -> NodeRequest {
-        let form = parameters.encodedForm(replacing: ["q": text, "chunked": nil, "chunk_size": nil, "async": nil])
+        let own: [String: [UInt8]?] = ["q": text, "chunked": nil, "chunk_size": nil, "async": nil]
+        let form = parameters.encodedForm(replacing: own.merging(Self.ownParameters) { $1 })
         return NodeRequest(
             method: .POST, target: target(isPretty: false),
             headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) },

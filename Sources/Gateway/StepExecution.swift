@@ -52,6 +52,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         read = nil
     }
 
+    /// A node is at work on a read.
+    var isReading: Bool { read != nil }
+
     private var isAsync: Bool { request.parameters["async"] == "true" }
 
     private func next() {
@@ -62,8 +65,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             readBytes = []
             let read = ReadExecution(
                 request: request.part(text), footprint: plan.footprint(database: request.parameters["db"] ?? ""),
-                targets: context, settings: context.settings.read,
-                turn: context.nextTurn(), eventLoop: context.eventLoop, logger: context.logger, sink: self
+                targets: context, settings: request.settings(context.settings.read),
+                turn: context.nextTurn(), only: request.node, eventLoop: context.eventLoop, logger: context.logger,
+                sink: self
             )
             self.read = read
             read.start()
@@ -115,8 +119,10 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         if let (contentType, body) = ResultDocument.withoutRows(results, accept: request.accept) {
             return respond(Response(status: 200, contentType: contentType, body: ByteBuffer(bytes: body)))
         }
-        var body = ResultDocument.joined(results)
-        if request.parameters.isPretty { body = JSONText.indented(body) }
+        // For a client that wants chunks each result is one.
+        let documents =
+            request.isChunked ? results.map { ResultDocument.joined([$0]) } : [ResultDocument.joined(results)]
+        let body = documents.flatMap { request.parameters.isPretty ? JSONText.indented($0) : $0 }
         respond(Response(status: 200, body: ByteBuffer(bytes: body)))
     }
 

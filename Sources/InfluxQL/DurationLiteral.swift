@@ -1,10 +1,10 @@
 // Durations such as `1h30m`: which ones InfluxDB takes. The scanner calls anything a duration that is digits and
 // letters.
 
-enum DurationLiteral {
+package enum DurationLiteral {
     /// The length in nanoseconds, wrapped as Go's arithmetic wraps; nil if it is none. A minus sign may stand before it
     /// in the value of a bound parameter; elsewhere it is a token of its own.
-    static func nanoseconds(_ text: String) -> Int64? {
+    package static func nanoseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 2 else { return nil }
         var total: Int64 = 0

@@ -4,7 +4,7 @@ import InfluxQL
 
 /// Why a node refuses the `params` of a request, and with them the whole request.
 package struct ParametersProblem: Error, Equatable, Sendable {
-    /// In InfluxDB's words where those do not depend on its JSON library.
+    /// In InfluxDB's words.
     package let message: String
 
     package init(message: String) { self.message = message }
@@ -19,7 +19,8 @@ package enum BoundParameters {
     package static func read(_ json: [UInt8]) throws(ParametersProblem) -> [String: BoundValue] {
         guard !json.isEmpty else { return [:] }
         guard let root = ResultJSON(beginningOf: json) else {
-            throw ParametersProblem(message: "error parsing query parameters: invalid JSON")
+            let complaint = JSONComplaint.about(json) ?? "invalid JSON"
+            throw ParametersProblem(message: "error parsing query parameters: \(complaint)")
         }
         guard root.kind == .object else {
             if root.literal == "null" { return [:] }

@@ -23,6 +23,11 @@ package struct QueryPlan: Equatable, Sendable {
     package struct Problem: Error, Equatable, Sendable {
         package let status: Int
         package let message: String
+
+        package init(status: Int, message: String) {
+            self.status = status
+            self.message = message
+        }
     }
 
     package let steps: [Step]
@@ -52,8 +57,8 @@ package struct QueryPlan: Equatable, Sendable {
                 steps.append(.known(known))
                 continue
             }
-            switch statement.kind.effect {
-            case .read:
+            switch (statement.kind.effect, isForNode: context.isForNode) {
+            case (.read, _), (.perNode, true):
                 let bytes = Array(statement.bytes)
                 let listing = HiddenRows.Listing(statement.kind)
                 if case .read(let before, let count, var listings) = steps.last {
@@ -65,13 +70,18 @@ package struct QueryPlan: Equatable, Sendable {
                 } else {
                     steps.append(.read(text: bytes, statements: 1, listings: listing.map { [0: $0] } ?? [:]))
                 }
-            case .mutation:
-                steps.append(.mutation(statement))
-            case .perNode:
+            case (.mutation, true):
                 throw Problem(
                     status: 400,
-                    message: "\(statement.kind.words) speaks of one node, and this address stands for several: "
-                        + "send it to the node itself"
+                    message: "\(statement.kind.words) changes all nodes alike and cannot be sent to one: leave out "
+                        + NamedNode.header)
+            case (.mutation, false):
+                steps.append(.mutation(statement))
+            case (.perNode, false):
+                throw Problem(
+                    status: 400,
+                    message: "\(statement.kind.words) speaks of one node, and this address stands for several: name it "
+                        + "with the header \(NamedNode.header) or the parameter \(NamedNode.parameter)"
                 )
             }
         }

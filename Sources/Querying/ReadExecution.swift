@@ -33,6 +33,8 @@ package protocol ReadTargets: AnyObject {
     func pool(for node: NodeIndex) -> NodePool
     func began(on node: NodeIndex)
     func ended(on node: NodeIndex)
+    /// Nanoseconds that the node lacks; nil: it is in sync; `.max`: nobody knows.
+    func staleness(of node: NodeIndex) -> Int64?
 }
 
 package struct ReadableNodes: Sendable {
@@ -58,6 +60,8 @@ package final class ReadExecution {
     package struct Settings: Sendable {
         package var firstByteTimeout: TimeAmount = .minutes(2)
         package var idleTimeout: TimeAmount = .minutes(5)
+        /// For the whole read, waiting included; nil: as long as bytes come.
+        package var timeout: TimeAmount?
         /// How long a read waits for a node to be in sync before it is stale or refused.
         package var waitForSync: TimeAmount = .milliseconds(500)
         package var waitForSyncAtStart: TimeAmount = .seconds(10)
@@ -77,6 +81,8 @@ package final class ReadExecution {
     private let footprint: ReadFootprint
     private let targets: any ReadTargets
     private let settings: Settings
+    /// The node that is to answer, in sync or not; nil: whoever is in sync.
+    private let only: (node: NodeIndex, name: String)?
     private let eventLoop: any EventLoop
     private let logger: Logger
     private weak var sink: (any ReadSink)?
@@ -89,17 +95,20 @@ package final class ReadExecution {
     /// Nanoseconds that the answering node lacks; nil: it is in sync.
     private var staleness: Int64?
     private var watch: RepeatedTask?
+    private var end: Scheduled<Void>?
 
     private var head: (status: Int, headers: HTTPHeaders)?
     private var heldBack: [ByteBuffer] = []
     private var lastFailure = ""
 
-    /// - Parameter turn: any number that grows from read to read.
+    /// - Parameters:
+    ///   - turn: any number that grows from read to read.
+    ///   - only: the node that is to answer, in sync or not, with its own words; nil: whoever is in sync.
     package init(
         request: NodeRequest, footprint: ReadFootprint, targets: any ReadTargets, settings: Settings, turn: Int,
-        eventLoop: any EventLoop,
-        logger: Logger, sink: any ReadSink
+        only: (node: NodeIndex, name: String)? = nil, eventLoop: any EventLoop, logger: Logger, sink: any ReadSink
     ) {
+        self.only = only
         self.request = request
         self.footprint = footprint
         self.targets = targets
@@ -111,7 +120,27 @@ package final class ReadExecution {
         state = .waiting(since: eventLoop.now)
     }
 
-    package func start() { choose(since: eventLoop.now) }
+    package func start() {
+        if let timeout = settings.timeout {
+            let here = NIOLoopBound(self, eventLoop: eventLoop)
+            end = eventLoop.scheduleTask(in: timeout) { here.value.timedOut(timeout) }
+        }
+        choose(since: eventLoop.now)
+    }
+
+    private func timedOut(_ timeout: TimeAmount) {
+        let words = "the query took longer than \(timeout.nanoseconds / 1_000_000) ms"
+        let abandoned = exchange
+        exchange = nil
+        switch state {
+        case .waiting, .trying: refuse(words)
+        case .streaming:
+            finish()
+            sink?.readBroke(words)
+        case .done: break
+        }
+        abandoned?.cancel()
+    }
 
     /// The client left: the node need not go on.
     package func cancel() {
@@ -126,6 +155,11 @@ package final class ReadExecution {
     // MARK: Choosing
 
     private func choose(since: NIODeadline) {
+        if let only {
+            guard attempts == 0 else { return refuse("node \(only.name) failed: \(lastFailure)") }
+            staleness = targets.staleness(of: only.node)
+            return attempt(only.node)
+        }
         guard attempts < NodeSet.capacity else { return refuse("every node failed: \(lastFailure)") }
         let readable = targets.readable
         let diverged = targets.diverged(footprint)
@@ -188,7 +222,7 @@ package final class ReadExecution {
 
     /// A node that leaves the read set before it began to answer is replaced: it may hang.
     private func watchReadSet(_ node: NodeIndex) {
-        guard watch == nil, staleness == nil else { return }
+        guard watch == nil, staleness == nil, only == nil else { return }
         let here = NIOLoopBound(self, eventLoop: eventLoop)
         watch = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
             let read = here.value
@@ -223,13 +257,16 @@ package final class ReadExecution {
         state = .done
         watch?.cancel()
         watch = nil
+        end?.cancel()
+        end = nil
     }
 
     // MARK: The node's answer
 
     fileprivate func responseHead(status: Int, headers: HTTPHeaders) {
         guard case .trying(let node) = state else { return }
-        if status >= 500 || status == 429 || headers.first(name: "X-Influxdb-Version") == nil {
+        let isUsable = status < 500 && status != 429 && headers.contains(name: "X-Influxdb-Version")
+        guard isUsable || only != nil else {
             return replace(node, reason: "a node answered \(status)")
         }
         head = (status, headers)
@@ -240,7 +277,7 @@ package final class ReadExecution {
         case .trying(let node):
             heldBack.append(bytes)
             guard let head, let words = FirstWords(of: heldBack, headers: head.headers) else { return }
-            if words.areDying { return replace(node, reason: "a node is stopping") }
+            if words.areDying, only == nil { return replace(node, reason: "a node is stopping") }
             beginStreaming(node)
         case .streaming:
             sink?.readBody(bytes)
@@ -322,6 +359,8 @@ struct FirstWords {
         }
         if bytes.isEmpty { return nil }
         let text = String(decoding: bytes.prefix(1024), as: UTF8.self)
-        areDying = text.mentions("\"error\"") && NodeAnswer.isTransient(text)
+        // Whom somebody killed is to stay dead: no other node begins anew.
+        let isKilled = text.mentions("\"query interrupted\"")
+        areDying = text.mentions("\"error\"") && NodeAnswer.isTransient(text) && !isKilled
     }
 }

@@ -16,6 +16,9 @@ package struct ResultJSON: Sendable {
         case literal(String)
     }
 
+    /// InfluxDB itself never nests so deeply.
+    static let maximumDepth = 64
+
     package let kind: Kind
     package let range: Range<Int>
     /// Of an object, in order.
@@ -63,7 +66,6 @@ package struct ResultJSON: Sendable {
     private struct Reader {
         let bytes: [UInt8]
         var position = 0
-        private static let maximumDepth = 64
 
         init(bytes: [UInt8]) { self.bytes = bytes }
 
@@ -88,7 +90,7 @@ package struct ResultJSON: Sendable {
         mutating func value(depth: Int) -> ResultJSON? {
             skipSpace()
             let start = position
-            guard position < bytes.count, depth < Self.maximumDepth else { return nil }
+            guard position < bytes.count, depth < ResultJSON.maximumDepth else { return nil }
             switch bytes[position] {
             case UInt8(ascii: "{"):
                 return object(depth: depth).map { ResultJSON(.object, start..<position, members: $0) }

@@ -76,8 +76,13 @@ extension Statement {
 package struct StatementContext: Sendable {
     /// The `db` parameter; empty when there is none.
     package let database: String
+    /// It names one node, which is to answer alone.
+    package let isForNode: Bool
 
-    package init(database: String = "") { self.database = database }
+    package init(database: String = "", isForNode: Bool = false) {
+        self.database = database
+        self.isForNode = isForNode
+    }
 
     /// What a name in a statement means; nothing stands for the request's own. A parameter without a value, which no
     /// statement of a plan has, is empty.

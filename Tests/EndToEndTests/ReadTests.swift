@@ -24,7 +24,7 @@ extension EndToEnd {
                     try #require(try await client.write("cpu v=9 9", db: "t", ["rp": "other"]).status == 204)
                 }
                 var complaints = Complaints()
-                for row in Self.table {
+                for row in Self.table + Self.parameters {
                     await complaints.check {
                         let mine = try await row.send(cluster.client)
                         try requireSameAnswer(mine, try await row.send(oracle.client), "\(row)")
@@ -99,7 +99,10 @@ extension EndToEnd {
             // Bound parameters.
             Row("SELECT n FROM cpu WHERE n = $n", ["params": #"{"n": 5}"#]), Row("SELECT n FROM cpu WHERE n = $n"),
             Row("SELECT n FROM cpu WHERE host = $h LIMIT 2", ["params": #"{"h": "h1"}"#]),
-            Row("SELECT n FROM cpu", ["params": "not json"]),
+            Row("SELECT $m FROM $n", ["params": #"{"n": {"identifier": "cpu"}, "m": {"regex": "^v"}}"#]),
+            Row("SELECT $m FROM $n", ["params": #"{"n": "cpu", "m": {"regex": "^v"}}"#]),
+            Row("SELECT v FROM cpu WHERE v > $x LIMIT $l", ["params": #"{"x": {"number": 1}, "l": {"int": 3}}"#]),
+            Row("SELECT v FROM cpu WHERE time > $x", ["params": #"{"x": {"duration": 5}}"#]),
             // Methods and forms: what stands in the form wins over the URL.
             Row("SELECT * FROM mem", method: .post), Row(form: ["q": "SELECT * FROM mem", "db": "t"]),
             Row(form: ["q": "SELECT * FROM mem"], ["db": "t", "epoch": "s"]),
@@ -110,6 +113,15 @@ extension EndToEnd {
             // Reads that say they were asked to write.
             Row("SELECT * FROM mem", ["async": "false"]),
         ]
+
+        /// What is no value for a bound parameter, or an odd one.
+        static let parameters = [
+            "not json", "{", "", " ", "[]", "5", "null", "{}", #"{"n": 1e0}"#, #"{"n": [1]}"#, #"{"n": {}}"#,
+            "{'n': 1}",
+            "é", #"{"n": 01}"#, #"{"n": "\q"}"#, "{\"n\": \"\n\"}", #"{"n": 5} more"#, #"{"n": {"foo": 1}}"#,
+            #"{"n" 5}"#, "\u{7f}", #"{"n": {"float": "x"}}"#, #"{"n": 1, "n": 2}"#, #"{"n": 9223372036854775808}"#,
+            #"{"n": {"duration": 5.5}}"#,
+        ].map { Row("SELECT n FROM cpu WHERE n = $n", ["params": $0]) }
 
         @Test("A8 S3 while a node is killed, every query is still answered, and rightly")
         func failover() async throws {

@@ -38,6 +38,10 @@ struct BoundParameterTests {
         #expect(try BoundParameters.read(Array(json.utf8))["x"] == expected)
     }
 
+    private static func invalid(_ words: String) -> String {
+        "error parsing query parameters: invalid character " + words
+    }
+
     @Test(
         "what is no JSON object refuses the request",
         arguments: [
@@ -62,12 +66,20 @@ struct BoundParameterTests {
                 #"{"x":1.0e999}"#,
                 #"error parsing json value: strconv.ParseFloat: parsing "1.0e999": value out of range"#
             ),
-            ("{", "error parsing query parameters: invalid JSON"),
-            ("{'x':1}", "error parsing query parameters: invalid JSON"),
-            (#"{"x":01}"#, "error parsing query parameters: invalid JSON"),
-            (#"{"x":nul}"#, "error parsing query parameters: invalid JSON"),
-            (#"{"x":"\q"}"#, "error parsing query parameters: invalid JSON"),
-            ("{\"x\":\"\n\"}", "error parsing query parameters: invalid JSON"),
+            ("{", "error parsing query parameters: unexpected EOF"), (" \n", "error parsing query parameters: EOF"),
+            ("not json", invalid("'o' in literal null (expecting 'u')")),
+            ("]", invalid("']' looking for beginning of value")),
+            ("{'x':1}", invalid("'\\'' looking for beginning of object key string")),
+            (#"{"x" 1}"#, invalid("'1' after object key")), (#"{"x":01}"#, invalid("'1' after object key:value pair")),
+            (#"{"x":[1 2]}"#, invalid("'2' after array element")),
+            (#"{"x":nul}"#, invalid("'}' in literal null (expecting 'l')")),
+            (#"{"x":"\q"}"#, invalid("'q' in string escape code")),
+            (#"{"x":"\u00g0"}"#, invalid(#"'g' in \u hexadecimal character escape"#)),
+            ("{\"x\":\"\n\"}", invalid(#"'\n' in string literal"#)), (#"{"x":-}"#, invalid("'}' in numeric literal")),
+            (#"{"x":1.}"#, invalid("'}' after decimal point in numeric literal")),
+            (#"{"x":1.5e}"#, invalid("'}' in exponent of numeric literal")),
+            ("é", invalid("'Ã' looking for beginning of value")),
+            (#"{"x":"a"#, "error parsing query parameters: unexpected EOF"),
         ])
     func refused(json: String, message: String) {
         #expect(throws: ParametersProblem(message: message)) { try BoundParameters.read(Array(json.utf8)) }

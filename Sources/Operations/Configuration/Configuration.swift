@@ -89,6 +89,9 @@ package struct Configuration: Equatable, Sendable {
     package var pingMisses = 3
     package var queryFirstByteTimeout = Duration.seconds(120)
     package var queryIdleTimeout = Duration.seconds(300)
+    /// Zero: none.
+    package var queryTimeout = Duration.zero
+    package var queryQueueTimeout = Duration.seconds(5)
 
     package var limits = Limits()
     package var log = Log()
@@ -116,6 +119,8 @@ package struct Configuration: Equatable, Sendable {
         package var connections = 4_096
         /// Per event loop.
         package var concurrentQueries = 1_024
+        /// Per event loop.
+        package var waitingQueries = 4_096
         package var pendingLogBytes = 32 << 20
         package var connectionsPerNode = 16
         package var batchLines = 5_000

@@ -61,6 +61,12 @@ package struct Setting: Sendable {
             "query.first_byte_timeout", \.queryFirstByteTimeout, ("10ms", "24h"),
             "longest wait for an answer's first byte"),
         duration("query.idle_timeout", \.queryIdleTimeout, ("10ms", "24h"), "longest pause within an answer"),
+        duration(
+            "query.timeout", \.queryTimeout, ("0s", "24h"),
+            "longest time for a query as a whole; 0s: none. A client can lower it with X-Sluice-Timeout"),
+        duration(
+            "query.queue_timeout", \.queryQueueTimeout, ("10ms", "10m"),
+            "longest wait for its turn while limits.concurrent_queries run; then 503"),
 
         size("limits.body", \.limits.body, ("1KB", "10GB"), "request body as sent"),
         size("limits.inflated_body", \.limits.inflatedBody, ("1KB", "100GB"), "request body after gunzip"),
@@ -70,7 +76,10 @@ package struct Setting: Sendable {
         size("limits.headers", \.limits.headers, ("1KB", "100MB"), "request line and headers"),
         count("limits.connections", \.limits.connections, 1...1_000_000, "client connections"),
         count(
-            "limits.concurrent_queries", \.limits.concurrentQueries, 1...1_000_000, "queries under way, per event loop"),
+            "limits.concurrent_queries", \.limits.concurrentQueries, 1...1_000_000, "queries that run, per event loop"),
+        count(
+            "limits.waiting_queries", \.limits.waitingQueries, 0...1_000_000,
+            "queries that wait for their turn, per event loop; beyond them 503"),
         size(
             "limits.pending_log_bytes", \.limits.pendingLogBytes, ("64KB", "10GB"),
             "bytes that wait for fsync; then sockets are not read"),

@@ -22,6 +22,13 @@ enum GatewayMetrics {
                 figures.timedOut.value),
             counter("sluice_refused_total", "Writes and mutations answered 503 before logging.", figures.refused.value),
             counter("sluice_queries_total", "Query requests.", figures.queries.value),
+            gauge("sluice_queries_running", "Queries that run.", figures.runningQueries.load(ordering: .relaxed)),
+            gauge(
+                "sluice_queries_waiting", "Queries that wait for their turn.",
+                figures.waitingQueries.load(ordering: .relaxed)),
+            counter(
+                "sluice_queries_crowded_out_total", "Queries answered 503 because too many ran.",
+                figures.crowdedOut.value),
             counter(
                 "sluice_access_checks_total", "Questions to nodes whether a client may do something.",
                 figures.accessChecks.value),

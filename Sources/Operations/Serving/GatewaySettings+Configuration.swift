@@ -42,6 +42,7 @@ extension GatewaySettings {
 
         read.firstByteTimeout = .nanoseconds(configuration.queryFirstByteTimeout.nanoseconds)
         read.idleTimeout = .nanoseconds(configuration.queryIdleTimeout.nanoseconds)
+        read.timeout = configuration.queryTimeout == .zero ? nil : .nanoseconds(configuration.queryTimeout.nanoseconds)
         read.allowStale = configuration.staleReads == .allow
 
         server.maximumConnections = configuration.limits.connections
@@ -49,7 +50,9 @@ extension GatewaySettings {
         limits.bodyBytes = configuration.limits.body
         limits.inflatedBytes = configuration.limits.inflatedBody
         limits.bodiesInMemory = configuration.limits.bodiesInMemory
-        limits.concurrentQueries = configuration.limits.concurrentQueries
+        limits.queries.running = configuration.limits.concurrentQueries
+        limits.queries.waiting = configuration.limits.waitingQueries
+        limits.queryWait = .nanoseconds(configuration.queryQueueTimeout.nanoseconds)
     }
 
     private static func node(_ node: ConfiguredNode) throws -> Node {
