@@ -133,6 +133,18 @@ extension NodeAnswer {
         }
     }
 
+    /// Whether two nodes say the same: the same data is in shards with other numbers on other nodes, and errors begin
+    /// with them (`shard 7: fields not supported in WHERE clause during deletion`).
+    package static func isSameReason(_ words: String?, _ other: String?) -> Bool {
+        words == other || words.map(withoutShard) == other.map(withoutShard)
+    }
+
+    private static func withoutShard(_ words: String) -> Substring {
+        guard words.hasPrefix("shard "), let end = words.firstRange(of: ": ") else { return words[...] }
+        let number = words[words.index(words.startIndex, offsetBy: 6)..<end.lowerBound]
+        return number.allSatisfy(\.isNumber) ? words[end.upperBound...] : words[...]
+    }
+
     /// Whether an error inside a 200 says something of the node's state and nothing of the statement: what a node
     /// says while it stops or is overloaded (reference, 6).
     package static func isTransient(_ error: String) -> Bool {

@@ -194,7 +194,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             failed(status: 500, body: [], words: words)
         case .answered(let answers):
             let first = answers[0].answer
-            if answers.contains(where: { $0.answer.error != first.error }) {
+            if answers.contains(where: {
+                !NodeAnswer.isSameReason($0.answer.error, first.error)
+            }) {
                 let words = answers.map { pair in
                     "\(context.settings.nodes[Int(pair.node.value)].name): \(pair.answer.error ?? "done")"
                 }

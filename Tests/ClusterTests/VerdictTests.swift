@@ -195,4 +195,14 @@ struct SmallTests {
         #expect(ConsistencyParameter.ignore.level(requested: .all, configured: .any) == .any)
         #expect(AckLevel.allCases.map { $0.minimumNodes(ofConfigured: 4) } == [0, 0, 1, 3, 4])
     }
+
+    @Test(
+        "nodes that name their own shards in the same error agree",
+        arguments: [
+            ("shard 2: no", "shard 4: no", true), ("shard 2: no", "shard 4: yes", false), ("no", "no", true),
+            ("shard 2: no", "no", true), ("shard x: no", "shard y: no", false), (nil, nil, true), ("no", nil, false),
+        ] as [(String?, String?, Bool)])
+    func shards(one: String?, other: String?, expected: Bool) {
+        #expect(NodeAnswer.isSameReason(one, other) == expected)
+    }
 }
