@@ -94,10 +94,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
         do throws(QueryPlan.Problem) {
             request = try ClientQuery(head: exchange.head, parameters: parameters, nodes: context.settings.nodes)
         } catch {
-            return answer(.error(error.status, error.message))
+            let credential = ClientCredential(head: exchange.head, parameters: parameters)
+            return refuse(credential, .error(error.status, error.message))
         }
         guard let text = parameters.statements else {
-            return refuse(request, .error(400, "missing required parameter \"q\""))
+            return refuse(request.credential, .error(400, "missing required parameter \"q\""))
         }
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
@@ -105,7 +106,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
                 text: text, parameters: parameters.bytes("params") ?? [], context: request.context
             )
         } catch {
-            return refuse(request, .error(error.status, error.message))
+            return refuse(request.credential, .error(error.status, error.message))
         }
         context.figures.queries.add(1)
         let line = context.line
@@ -134,9 +135,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     }
 
     /// The answer to a request that is wrong in itself.
-    private func refuse(_ request: ClientQuery, _ response: Response) {
+    private func refuse(_ credential: ClientCredential, _ response: Response) {
         state = .asking
-        let known = context.admission.user(request.credential, or: response) { [weak self] in self?.answer($0) }
+        let known = context.admission.user(credential, or: response) { [weak self] in self?.answer($0) }
         if let known { answer(known) }
     }
 

@@ -1,5 +1,7 @@
 // Which node answers a read: in sync first of all, then one that answers pings at the moment, then the own zone, then
 // the one with the least to do. Pure.
+//
+// All nodes are looked at, not two drawn by lot: what a loop has under way is known exactly, and nodes are few.
 
 import Cluster
 

@@ -144,7 +144,9 @@ extension Run {
         guard node.isRunning, wholeNode(besides: index) != nil else { return }
         tampered.insert(index)
         node.kill()
-        note("\(node.name) cannot open \(node.server.damageShard(number, .index) ?? "nothing") any more")
+        // Not within the note: that is only put into words when somebody reads the story.
+        let shard = node.server.damageShard(number, .index)
+        note("\(node.name) cannot open \(shard ?? "nothing") any more")
         scheduler.after(downtime) { node.start() }
     }
 
