@@ -95,9 +95,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
             plan = try QueryPlan(
-                text: text, parameters: parameters.bytes("params") ?? [], context: request.context
+                text: text, parameters: parameters.bytes("params") ?? [], context: request.context,
+                policy: context.settings.policy(ofListener: exchange.listener)
             )
         } catch {
+            if let rule = error.rule { context.refusedByPolicy(rule, error.message) }
             return refuse(request, .error(error.status, error.message))
         }
         context.queryBegan()

@@ -16,7 +16,8 @@ package struct Explanation: Sendable {
         let context = StatementContext(database: database)
         do throws(QueryPlan.Problem) {
             let plan = try QueryPlan(
-                text: Array(query.utf8), parameters: Array(parameters.utf8), context: context)
+                text: Array(query.utf8), parameters: Array(parameters.utf8), context: context,
+                policy: configuration.policy)
             let now = Int64(Date().timeIntervalSince1970 * 1_000) * 1_000_000
             let lines = PlanText(plan, context: context, nodes: configuration.nodes.map(\.name), now: now).lines
             text = lines.map { $0 + "\n" }.joined()
