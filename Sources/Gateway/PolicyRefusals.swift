@@ -9,6 +9,15 @@ extension GatewaySettings {
     func policy(ofListener number: Int) -> Policy { number == 0 ? policy : listeners[number - 1].policy }
 }
 
+extension Policy {
+    /// What stands against a whole answer; nil: nothing.
+    func refusal(ofRows response: Response) -> Refusal? {
+        guard let maximumRows, response.status == 200 else { return nil }
+        let rows = LimitedAnswer.rows(of: response.body, contentType: response.contentType ?? "")
+        return rows > maximumRows ? tooManyRows : nil
+    }
+}
+
 extension LoopContext {
     /// Counts a query of which nothing runs. The words hold none of the client's, so they may be logged.
     func refusedByPolicy(_ rule: Policy.Rule, _ words: String) {

@@ -95,6 +95,12 @@ package struct Policy: Equatable, Sendable {
         return refusal(.rows, nil, words)
     }
 
+    /// Of an answer whose rows cannot be counted, because too much of it would have to be held back.
+    package var tooManyBytes: Refusal {
+        let words = "the answer is too large to count its rows before it is passed on: ask with chunked=true"
+        return refusal(.rows, nil, words)
+    }
+
     /// With the database whose rules they are; nil: the general ones.
     private func applicable(to statement: Statement, _ request: StatementContext) -> [(String?, Rules)] {
         guard !databases.isEmpty else { return [(nil, rules)] }

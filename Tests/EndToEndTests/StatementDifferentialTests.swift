@@ -177,7 +177,7 @@ private func encoded(_ bytes: [UInt8]) -> String {
 }
 
 /// Statements of every production, odd texts, and random changes to both.
-private struct StatementGenerator {
+struct StatementGenerator {
     private var random: SplitMix
 
     init(seed: UInt64) { random = SplitMix(state: seed) }
