@@ -4,34 +4,36 @@
 import NIOCore
 import Querying
 
-final class LimitedAnswer {
-    enum Step {
+package final class LimitedAnswer {
+    package enum Step: Equatable {
         /// To the client, now.
         case pass(ByteBuffer)
-        /// `pass` may still go to the client; what comes next may not, and not because of its rows alone if it `isTooLarge`.
+        /// `pass` may still go to the client; what comes next may not. It `isTooLarge` to be held back, or has too many
+        /// rows.
         case stop(pass: ByteBuffer, isTooLarge: Bool)
     }
 
-    private(set) var status = 0
-    private(set) var headers: [(String, String)] = []
+    package private(set) var status = 0
+    package private(set) var headers: [(String, String)] = []
     /// Something of it was passed on: its head is out.
     var hasBegun = false
     private let maximumRows: Int
     private let maximumBytes: Int
     private let isChunked: Bool
     private var counter = RowCounter(.json)
-    private(set) var held = ByteBuffer()
+    /// What came and was not passed on.
+    package private(set) var held = ByteBuffer()
 
     /// - Parameters:
     ///   - maximumBytes: how much is held back at most.
     ///   - isChunked: the client asked for chunks.
-    init(maximumRows: Int, maximumBytes: Int, isChunked: Bool) {
+    package init(maximumRows: Int, maximumBytes: Int, isChunked: Bool) {
         self.maximumRows = maximumRows
         self.maximumBytes = maximumBytes
         self.isChunked = isChunked
     }
 
-    func begin(_ status: Int, _ headers: [(String, String)]) {
+    package func begin(_ status: Int, _ headers: [(String, String)]) {
         self.status = status
         self.headers = headers
         counter = RowCounter(RowCounter.Format(contentType: contentType ?? ""))
@@ -42,7 +44,7 @@ final class LimitedAnswer {
     /// CSV has no way to say that it goes no further.
     private var passesChunks: Bool { isChunked && status == 200 && counter.format != .csv }
 
-    func take(_ bytes: ByteBuffer) -> Step {
+    package func take(_ bytes: ByteBuffer) -> Step {
         var rest = bytes
         var passed = ByteBuffer()
         while rest.readableBytes > 0 {
@@ -60,7 +62,7 @@ final class LimitedAnswer {
     }
 
     /// What stands in the place of a chunk that does not pass.
-    func lastDocument(_ error: String, isPretty: Bool) -> ByteBuffer {
+    package func lastDocument(_ error: String, isPretty: Bool) -> ByteBuffer {
         ByteBuffer(
             bytes: counter.lastDocument(
                 error: error, inPlaceOf: Array(held.readableBytesView.prefix(200)), isPretty: isPretty))

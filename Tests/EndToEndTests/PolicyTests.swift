@@ -66,6 +66,7 @@ extension EndToEnd {
             #expect(disguises.count >= 300)
             try await Self.run { cluster, strict, readOnly in
                 let before = try await Self.contents(of: cluster.a)
+                let end = try await cluster.gateway.status().log.durableEnd
                 var complaints = Complaints()
                 for disguise in disguises {
                     var ports: [(String, Int)] = []
@@ -89,6 +90,7 @@ extension EndToEnd {
                 let after = try await Self.contents(of: cluster.a)
                 for (before, after) in zip(before, after) { #expect(before == after) }
                 #expect(before.count == after.count)
+                #expect(try await cluster.gateway.status().log.durableEnd == end, "something was logged")
                 try await Self.checkFigures(cluster)
             }
         }
@@ -101,6 +103,42 @@ extension EndToEnd {
                 #expect(count.flatMap { Int($0) } ?? 0 > 100, "\(rule)")
             }
             #expect(metrics.contains { $0.hasPrefix("sluice_writes_refused_by_policy_total ") && !$0.hasSuffix(" 0") })
+        }
+
+        @Test("I6 who is nobody to the nodes is told so, and nothing of the policy; users are told the rule")
+        func withAuthentication() async throws {
+            var node = InfluxNode.Settings()
+            node.authentication = true
+            let port = try FreePort.next()
+            var settings = GatewayProcess.Settings([
+                "listeners": "[{listen: 127.0.0.1:\(port), policy: read-only}]"
+            ])
+            settings.node = "username: sluice, password: secret"
+            let makeUser = { (node: InfluxNode) in
+                _ = try await node.client.execute("CREATE USER sluice WITH PASSWORD 'secret' WITH ALL PRIVILEGES")
+            }
+            try await TestCluster.run(settings, nodes: ["a"], node: node, db: nil, prepare: makeUser) { cluster in
+                let root = cluster.client.signedIn("sluice", "secret")
+                for text in ["CREATE DATABASE t", "CREATE USER ann WITH PASSWORD 'ann'"] {
+                    try await root.execute(text)
+                }
+                let end = try await cluster.gateway.status().log.durableEnd
+                let nobody = InfluxClient(port: port)
+                let expected: [(InfluxClient, Int)] = [
+                    (nobody, 401), (nobody.signedIn("ann", "wrong"), 401), (nobody.signedIn("ann", "ann"), 403),
+                    (nobody.signedIn("sluice", "secret"), 403),
+                ]
+                for (client, status) in expected {
+                    let drop = try await client.query("DROP DATABASE t", method: .post)
+                    let write = try await client.write("m v=1 1", db: "t")
+                    for reply in [drop, write] {
+                        #expect(reply.status == status, "\(reply)")
+                        #expect(reply.text.contains("policy read-only") == (status == 403), "\(reply)")
+                    }
+                }
+                #expect(try await cluster.gateway.status().log.durableEnd == end)
+                #expect(try await root.names("SHOW DATABASES").contains("t"))
+            }
         }
 
         @Test("a bare InfluxDB runs most of these disguises")
@@ -156,6 +194,7 @@ extension EndToEnd {
                 let count = EndToEnd.isLong ? 20_000 : 2_000
                 let texts =
                     StatementGenerator.base + StatementGenerator.odd + (0..<count).map { _ in generator.mutated() }
+                    + StatementGenerator.base.map { "SHOW DATABASES; \($0)" }
                 var (ran, refused) = (0, 0)
                 for text in texts {
                     let reply = try await client.queryForm(["q": text, "db": "t"])

@@ -168,8 +168,8 @@ struct PolicyConfigurationTests {
         #expect(load(text).problems.map(\.description) == expected)
     }
 
-    @Test("the policy that explain applies is the general one")
-    func explain() {
+    @Test("the policy that explain applies is the general one, or that of a listener")
+    func explain() throws {
         var configuration = load("policy: strict").configuration
         let explanation = Explanation(
             query: "DROP DATABASE x", database: "", parameters: "", configuration: configuration)
@@ -177,6 +177,20 @@ struct PolicyConfigurationTests {
         #expect(
             explanation.text
                 == "refused with 403: error authorizing query: policy strict: DROP DATABASE is not allowed here\n")
+        configuration.listeners = [
+            ConfiguredListener(address: try ListenAddress(parsing: ":1"), policy: Policy(preset: .readOnly)),
+            ConfiguredListener(address: try ListenAddress(parsing: ":2")),
+        ]
+        for (listener, words) in [
+            (":1", "policy read-only"), (":2", "policy strict"), ("127.0.0.1:8086", "policy strict"),
+            (":3", "no listener has the address :3; there are 127.0.0.1:8086, 0.0.0.0:1, 0.0.0.0:2"),
+            ("x", "no listener has the address x"),
+        ] {
+            let elsewhere = Explanation(
+                query: "DROP DATABASE x", database: "", parameters: "", configuration: configuration,
+                listener: listener)
+            #expect(elsewhere.isRefused && elsewhere.text.contains(words), "\(elsewhere.text)")
+        }
         configuration.policy = Policy()
         #expect(
             !Explanation(query: "DROP DATABASE x", database: "", parameters: "", configuration: configuration).isRefused

@@ -114,6 +114,12 @@ package struct Configuration: Equatable, Sendable {
 
     package init() {}
 
+    /// What clients may send to this address; nil: it is no listener's.
+    package func policy(at address: ListenAddress) -> Policy? {
+        if address == listen { return policy }
+        return listeners.first { $0.address == address }.map { $0.policy ?? policy }
+    }
+
     /// Whether clients' writes and changes are checked with a node.
     package var asksNodesForAccess: Bool {
         switch access {
