@@ -123,7 +123,10 @@ let full: [Target] = [
         ]),
     tests(
         "OperationsTests",
-        ["Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "TestSupport", "TestThreads", httpClient]),
+        [
+            "Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "Querying", "TestSupport", "TestThreads",
+            httpClient,
+        ]),
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
@@ -144,7 +147,7 @@ let fuzzers: [Target] = [
 let fuzzersOfAll: [Target] = [
     // Of `Operations` alone: its other parts pull in four packages that would take minutes.
     .target(
-        name: "FuzzConfiguration", dependencies: ["NodeClient", .product(name: "Yams", package: "Yams")],
+        name: "FuzzConfiguration", dependencies: ["NodeClient", "Querying", .product(name: "Yams", package: "Yams")],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(
         name: "fuzz-full",

@@ -45,7 +45,9 @@ final class GatewayRouter: Router {
             urlQuery: exchange.head.rawQuery, method: exchange.head.method.rawValue, contentType: nil, body: []
         )
         do throws(WriteTarget.Problem) {
-            let endpoint = WriteEndpoint(exchange: exchange, context: context, target: try target(parameters))
+            let target = try target(parameters)
+            try context.checkWrite(to: target.database, listener: exchange.listener)
+            let endpoint = WriteEndpoint(exchange: exchange, context: context, target: target)
             return endpoint.start(ClientCredential(head: exchange.head, parameters: parameters)) ? endpoint : nil
         } catch {
             let refusal = RefusalEndpoint(exchange: exchange, response: .error(error.status, error.message))

@@ -55,6 +55,7 @@ package final class GatewayServer: Sendable {
     private let addresses = NIOLockedValueBox<[String]>([])
     private let isStopped = NIOLockedValueBox(false)
 
+    /// The main listener's first.
     package var boundAddresses: [String] { addresses.withLockedValue { $0 } }
 
     /// Opens the log, starts to bring the nodes up to date, and listens.
@@ -230,18 +231,20 @@ package final class GatewayServer: Sendable {
     }
 
     private func bind() async throws {
-        do {
-            let address = try await server.bind(host: settings.host, port: settings.port).get()
-            addresses.withLockedValue {
-                $0 = ["\(address.ipAddress ?? settings.host):\(address.port ?? settings.port)"]
+        for (number, listener) in settings.allListeners.enumerated() {
+            do {
+                let address = try await server.bind(host: listener.host, port: listener.port, listener: number).get()
+                addresses.withLockedValue {
+                    $0.append("\(address.ipAddress ?? listener.host):\(address.port ?? listener.port)")
+                }
+            } catch {
+                for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
+                await feed.stop()
+                throw GatewayStartError(
+                    description: "cannot listen on \(listener.host):\(listener.port): \(error); "
+                        + "is another InfluxDB or gateway using the port?"
+                )
             }
-        } catch {
-            for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
-            await feed.stop()
-            throw GatewayStartError(
-                description: "cannot listen on \(settings.host):\(settings.port): \(error); "
-                    + "is another InfluxDB or gateway using the port?"
-            )
         }
     }
 

@@ -24,6 +24,20 @@ package struct GatewaySettings: Sendable {
         }
     }
 
+    /// A further address where the InfluxDB API listens, with rules of its own.
+    package struct Listener: Sendable {
+        package var host: String
+        /// 0: any free one.
+        package var port: Int
+        package var policy: Policy
+
+        package init(host: String, port: Int, policy: Policy) {
+            self.host = host
+            self.port = port
+            self.policy = policy
+        }
+    }
+
     /// Who decides what clients may write and change. Reads are the nodes' business in any case.
     package enum Access: Sendable {
         /// The gateway asks nobody: everybody may.
@@ -56,6 +70,9 @@ package struct GatewaySettings: Sendable {
     /// Where the InfluxDB API listens. Port 0: any free one.
     package var host = "127.0.0.1"
     package var port = 8086
+    /// What clients may send there.
+    package var policy = Policy()
+    package var listeners: [Listener] = []
     /// The gateway's own zone: reads prefer nodes of it.
     package var zone = ""
     package var eventLoops = 1

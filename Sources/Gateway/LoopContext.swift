@@ -155,6 +155,10 @@ package final class GatewayFigures: Sendable {
     package let refused = Counter()
     package let queries = Counter()
     package let mutations = Counter()
+    /// Requests of which nothing ran, by the rule that refused them.
+    package let queriesRefusedByPolicy = Dictionary(
+        uniqueKeysWithValues: Policy.Rule.allCases.map { ($0, Counter()) })
+    package let writesRefusedByPolicy = Counter()
     /// `CREATE DATABASE` of one that exists: answered without a record.
     package let knownDatabases = Counter()
     /// Questions to nodes whether a client may do something.

@@ -39,6 +39,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private var answeringNode: String?
     /// A read that lists databases: its answer is kept until it is whole, and the gateway's own database taken out.
     private var listed: ListedRead?
+    /// A read whose rows are counted on their way.
+    private var limited: LimitedAnswer?
+    private var isPretty = false
 
     private static let smallForm = 64 << 10
 
@@ -46,6 +49,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
         self.exchange = exchange
         self.context = context
     }
+
+    private var policy: Policy { context.settings.policy(ofListener: exchange.listener) }
 
     // MARK: Receiving
 
@@ -103,9 +108,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
         let plan: QueryPlan
         do throws(QueryPlan.Problem) {
             plan = try QueryPlan(
-                text: text, parameters: parameters.bytes("params") ?? [], context: request.context
+                text: text, parameters: parameters.bytes("params") ?? [], context: request.context,
+                policy: policy
             )
         } catch {
+            if let rule = error.rule { context.refusedByPolicy(rule, error.message) }
             return refuse(request.credential, .error(error.status, error.message))
         }
         context.figures.queries.add(1)
@@ -151,6 +158,12 @@ final class QueryEndpoint: Endpoint, ReadSink {
             let listed = ListedRead(listings: listings, isPretty: request.parameters.isPretty)
             self.listed = listed
             node = request.plain
+        } else if let maximumRows = policy.maximumRows {
+            limited = LimitedAnswer(
+                maximumRows: maximumRows, maximumBytes: context.settings.limits.mixedAnswerBytes,
+                isChunked: request.parameters["chunked"] == "true")
+            isPretty = request.parameters.isPretty
+            node = request.uncompressed
         }
         let read = ReadExecution(
             request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context,
@@ -185,7 +198,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     }
 
     private func step(_ plan: QueryPlan, _ request: ClientQuery) {
-        let steps = StepExecution(plan: plan, request: request, context: context) { [weak self] in
+        let steps = StepExecution(plan: plan, request: request, policy: policy, context: context) { [weak self] in
             self?.answer($0)
         }
         state = .stepping(steps)
@@ -202,6 +215,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
         if let answeringNode { passed.append((NamedNode.header, answeringNode)) }
         if headers.contains(name: "X-Sluice-Stale") { context.figures.staleReads.add(1) }
         if let listed { return listed.begin(status, passed) }
+        if let limited, status == 200 { return limited.begin(status, passed) }
+        limited = nil
         answerHasBody = status != 204 && status != 304
         if answerHasBody {
             exchange.startStreaming(status: status, headers: passed)
@@ -221,13 +236,51 @@ final class QueryEndpoint: Endpoint, ReadSink {
             read.cancel()
             return answer(.error(500, "the answer is too large to take the gateway's own database out of a list in it"))
         }
+        if let limited { return pass(bytes, limited, read) }
         exchange.writeBody(bytes)
         if !exchange.isWritable { read.pauseReading() }
     }
 
+    private func pass(_ bytes: ByteBuffer, _ limited: LimitedAnswer, _ read: ReadExecution) {
+        switch limited.take(bytes) {
+        case .pass(let bytes):
+            guard bytes.readableBytes > 0 else { return }
+            begin(limited)
+            exchange.writeBody(bytes)
+            if !exchange.isWritable { read.pauseReading() }
+        case .stop(let bytes, let isTooLarge):
+            read.cancel()
+            let refusal = isTooLarge ? policy.tooManyBytes : policy.tooManyRows
+            context.refusedByPolicy(refusal.rule, refusal.message)
+            guard limited.hasBegun || bytes.readableBytes > 0 else { return answer(.error(403, refusal.message)) }
+            begin(limited)
+            exchange.writeBody(bytes)
+            exchange.writeBody(limited.lastDocument(refusal.message, isPretty: isPretty))
+            end()
+            exchange.finish()
+        }
+    }
+
+    private func begin(_ limited: LimitedAnswer) {
+        guard !limited.hasBegun else { return }
+        limited.hasBegun = true
+        exchange.startStreaming(status: limited.status, headers: limited.headers)
+    }
+
     func readEnded() {
         guard case .reading = state else { return }
-        if let listed { return answer(listed.response) }
+        if let listed {
+            let response = listed.response
+            if let refusal = policy.refusal(ofRows: response) {
+                context.refusedByPolicy(refusal.rule, refusal.message)
+                return answer(.error(403, refusal.message))
+            }
+            return answer(response)
+        }
+        if let limited {
+            begin(limited)
+            exchange.writeBody(limited.held)
+        }
         end()
         exchange.finish()
     }
@@ -241,7 +294,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
         guard case .reading = state else { return }
         context.figures.failedReads.add(1)
         context.logger.warning("a node failed in the middle of an answer", metadata: ["reason": "\(reason)"])
-        if listed != nil { return answer(.unavailable("a node failed: \(reason)", retryAfter: 1)) }
+        if listed != nil || limited?.hasBegun == false {
+            return answer(.unavailable("a node failed: \(reason)", retryAfter: 1))
+        }
         end()
         exchange.abort()
     }
@@ -373,6 +428,15 @@ struct ClientQuery {
     var whole: NodeRequest {
         NodeRequest(
             method: .POST, target: target(isPretty: parameters.isPretty), headers: headers,
+            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
+        )
+    }
+
+    /// Everything, for an answer that is read on its way.
+    var uncompressed: NodeRequest {
+        NodeRequest(
+            method: .POST, target: target(isPretty: parameters.isPretty),
+            headers: headers.filter { $0.0 != "Accept-Encoding" },
             body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
         )
     }

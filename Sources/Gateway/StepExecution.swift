@@ -13,6 +13,7 @@ import Replication
 final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     private let plan: QueryPlan
     private let request: ClientQuery
+    private let policy: Policy
     private let context: LoopContext
     private let answer: (Response) -> Void
     private var position = 0
@@ -22,6 +23,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     private var read: ReadExecution?
     private var readStatus = 0
     private var readBytes: [UInt8] = []
+    /// Over all steps.
+    private var rows = 0
+    private var rowCounter = RowCounter(.json)
     private var isDone = false
     private var keepsAlive: StepExecution?
     /// What the mutation under way does to what all loops know.
@@ -30,10 +34,12 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     private let now: Int64
 
     init(
-        plan: QueryPlan, request: ClientQuery, context: LoopContext, answer: @escaping (Response) -> Void
+        plan: QueryPlan, request: ClientQuery, policy: Policy, context: LoopContext,
+        answer: @escaping (Response) -> Void
     ) {
         self.plan = plan
         self.request = request
+        self.policy = policy
         self.context = context
         now = context.log.clock.wallNanoseconds()
         self.answer = answer
@@ -63,6 +69,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         switch plan.steps[position] {
         case .read(let text, _, _):
             readBytes = []
+            rows += rowCounter.rows
+            rowCounter = RowCounter(.json)
             let read = ReadExecution(
                 request: request.part(text), footprint: plan.footprint(database: request.parameters["db"] ?? ""),
                 targets: context, settings: request.settings(context.settings.read),
@@ -231,6 +239,18 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             )
         }
         readBytes += bytes.readableBytesView
+        countRows(bytes)
+    }
+
+    private func countRows(_ bytes: ByteBuffer) {
+        guard let maximumRows = policy.maximumRows, readStatus == 200, !isDone else { return }
+        bytes.withUnsafeReadableBytes { rowCounter.takeAll($0) }
+        guard rows + rowCounter.rows > maximumRows else { return }
+        read?.cancel()
+        read = nil
+        let refusal = policy.tooManyRows
+        context.refusedByPolicy(refusal.rule, refusal.message)
+        failedStatement(refusal.message)
     }
 
     func readEnded() {

@@ -23,10 +23,13 @@ package struct QueryPlan: Equatable, Sendable {
     package struct Problem: Error, Equatable, Sendable {
         package let status: Int
         package let message: String
+        /// Of the policy, if that is why.
+        package let rule: Policy.Rule?
 
-        package init(status: Int, message: String) {
+        package init(status: Int, message: String, rule: Policy.Rule? = nil) {
             self.status = status
             self.message = message
+            self.rule = rule
         }
     }
 
@@ -40,8 +43,10 @@ package struct QueryPlan: Equatable, Sendable {
     ///   - text: the request's `q`.
     ///   - parameters: its `params`, a JSON object; empty if it has none.
     ///   - context: what else it says.
+    ///   - policy: what all of it must pass.
     package init(
-        text: [UInt8], parameters: [UInt8] = [], context: StatementContext = StatementContext()
+        text: [UInt8], parameters: [UInt8] = [], context: StatementContext = StatementContext(),
+        policy: Policy = Policy()
     ) throws(Problem) {
         let values = try Self.values(parameters)
         self.parameters = values
@@ -49,6 +54,11 @@ package struct QueryPlan: Equatable, Sendable {
         switch Parsed(utf8: text, parameters: values) {
         case .unrecognised(let failure): throw Problem(status: 400, message: failure.message)
         case .statements(let parsed): statements = parsed
+        }
+        do throws(Policy.Refusal) {
+            try policy.check(statements, context)
+        } catch {
+            throw Problem(status: 403, message: error.message, rule: error.rule)
         }
         var steps: [Step] = []
         self.statements = statements

@@ -20,6 +20,11 @@ struct CheckCommand: AsyncParsableCommand {
                 let origin = loaded.origins[setting.key] ?? .builtIn
                 table.add([setting.key, setting.render(configuration), origin.description])
             }
+            for (number, listener) in configuration.listeners.enumerated() {
+                let policy = listener.policy.map { "policy \($0)" } ?? "the general policy"
+                let origin = loaded.listenerOrigins[number].description
+                table.add(["listener \(number + 1)", "\(listener.address), \(policy)", origin])
+            }
             for node in configuration.nodes {
                 let user = node.credential.map { " as user \($0.username)" } ?? ""
                 table.add(["node \(node.name)", node.url + user, (loaded.origins["nodes"] ?? .builtIn).description])

@@ -17,13 +17,17 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: "The request's params: a JSON object with the values of bound parameters.")
     var params = ""
 
+    @Option(help: ArgumentHelp("Explain it by the policy of this listener.", valueName: "host:port"))
+    var listener: String?
+
     @Argument(help: "InfluxQL; several statements between semicolons.")
     var query: String
 
     func run() async throws {
         let loaded = try options.load()
         let explanation = Explanation(
-            query: query, database: db, parameters: params, configuration: loaded.configuration)
+            query: query, database: db, parameters: params, configuration: loaded.configuration,
+            listener: listener)
         Terminal.show(explanation.text)
         if explanation.isRefused { throw ExitCode(1) }
     }

@@ -28,7 +28,7 @@ package struct Reply: Sendable, CustomStringConvertible {
 
 extension Reply {
     /// The whole of what a server sent before it closed the connection.
-    init(raw bytes: [UInt8]) throws {
+    package init(raw bytes: [UInt8]) throws {
         let end = Array("\r\n\r\n".utf8)
         guard let split = bytes.firstRange(of: end) else {
             throw TestFailure("no answer: \(String(decoding: bytes.prefix(200), as: UTF8.self))")

@@ -13,12 +13,15 @@ package final class Exchange {
     }
 
     package let head: RequestHead
+    /// The listener by which it came, as `HTTPServer.bind` was told.
+    package let listener: Int
     package let eventLoop: any EventLoop
     private(set) var progress = Progress.unanswered
     private var connection: HTTPConnection?
 
     init(head: RequestHead, connection: HTTPConnection) {
         self.head = head
+        listener = connection.listener
         self.connection = connection
         self.eventLoop = connection.eventLoop
     }

@@ -24,6 +24,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// Among those of its loop.
     let id: Int
     let loop: ServerLoop
+    let listener: Int
     let isRejected: Bool
     var context: ChannelHandlerContext?
     var phase = Phase.waiting
@@ -57,9 +58,10 @@ final class HTTPConnection: ChannelDuplexHandler {
     var bytesTaken = 0
     var bytesTakenAt: NIODeadline
 
-    init(id: Int, loop: ServerLoop, isRejected: Bool) {
+    init(id: Int, loop: ServerLoop, listener: Int, isRejected: Bool) {
         self.id = id
         self.loop = loop
+        self.listener = listener
         self.isRejected = isRejected
         progressAt = loop.now
         bytesTakenAt = loop.now

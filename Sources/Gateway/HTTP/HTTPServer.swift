@@ -38,8 +38,9 @@ package final class HTTPServer: Sendable {
 
     /// Listens on one more address. May be called several times.
     ///
+    /// - Parameter listener: What `Exchange.listener` is for requests that come in here.
     /// - Returns: The address bound, with the port that was chosen if `port` was 0.
-    package func bind(host: String, port: Int) -> EventLoopFuture<SocketAddress> {
+    package func bind(host: String, port: Int, listener: Int = 0) -> EventLoopFuture<SocketAddress> {
         let limits = limits
         let group = group
         let listeners = listeners
@@ -61,7 +62,7 @@ package final class HTTPServer: Sendable {
                     guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
                         return channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
                     }
-                    return Self.adopt(channel, by: loop)
+                    return Self.adopt(channel, by: loop, listener: listener)
                 }
                 .bind(host: host, port: port)
         }.flatMapThrowing { channel in
@@ -79,12 +80,14 @@ package final class HTTPServer: Sendable {
             guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
                 return channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
             }
-            return Self.adopt(channel, by: loop)
+            return Self.adopt(channel, by: loop, listener: 0)
         }
     }
 
-    private static func adopt(_ channel: any Channel, by loop: NIOLoopBound<ServerLoop>) -> EventLoopFuture<Void> {
-        channel.eventLoop.makeCompletedFuture { try loop.value.addConnection(to: channel) }
+    private static func adopt(
+        _ channel: any Channel, by loop: NIOLoopBound<ServerLoop>, listener: Int
+    ) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture { try loop.value.addConnection(to: channel, listener: listener) }
     }
 
     /// Changes `X-Influxdb-Version`, for instance once the nodes' version is known.

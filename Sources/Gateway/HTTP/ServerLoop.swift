@@ -34,7 +34,8 @@ package final class ServerLoop {
 
     // MARK: Connections
 
-    package func addConnection(to channel: any Channel) throws {
+    /// - Parameter listener: What `Exchange.listener` is for its requests.
+    package func addConnection(to channel: any Channel, listener: Int = 0) throws {
         let open = figures.connectionsOpen.add(1, ordering: .relaxed).newValue
         figures.connectionsTotal.add(1, ordering: .relaxed)
         guard open <= limits.maximumConnections + limits.maximumRejectedConnections else {
@@ -45,7 +46,7 @@ package final class ServerLoop {
         // First the clock: it stands still while there is no connection.
         startSweeping()
         let connection = HTTPConnection(
-            id: nextConnection, loop: self, isRejected: open > limits.maximumConnections)
+            id: nextConnection, loop: self, listener: listener, isRejected: open > limits.maximumConnections)
         nextConnection += 1
         connections[connection.id] = connection
         do {

@@ -1,6 +1,7 @@
 // What an operator can decide about a gateway, as plain values with their defaults (DESIGN "Limits").
 import Foundation
 import NodeClient
+import Querying
 
 /// An address to listen on: `127.0.0.1:8086`, `:8086` (all interfaces), `[::1]:8086`.
 package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
@@ -54,6 +55,18 @@ package struct ConfiguredNode: Equatable, Sendable {
     }
 }
 
+/// A further address for InfluxDB clients.
+package struct ConfiguredListener: Equatable, Sendable {
+    package var address: ListenAddress
+    /// nil: the general one.
+    package var policy: Policy?
+
+    package init(address: ListenAddress, policy: Policy? = nil) {
+        self.address = address
+        self.policy = policy
+    }
+}
+
 /// Everything an operator can set. `Setting.all` lists the keys.
 package struct Configuration: Equatable, Sendable {
     /// The least that a 204 means (DESIGN "Write path" 5).
@@ -70,6 +83,9 @@ package struct Configuration: Equatable, Sendable {
 
     package var listen = ListenAddress(host: "127.0.0.1", port: 8086)
     package var admin = ListenAddress(host: "127.0.0.1", port: 8087)
+    /// What clients may send, unless their listener has its own.
+    package var policy = Policy()
+    package var listeners: [ConfiguredListener] = []
     package var dataDirectory = "/var/lib/sluice"
     package var nodes: [ConfiguredNode] = []
     /// The gateway's own; reads prefer nodes of the same zone.
@@ -100,6 +116,12 @@ package struct Configuration: Equatable, Sendable {
     package var logLevel = LogLevel.info
 
     package init() {}
+
+    /// What clients may send to this address; nil: it is no listener's.
+    package func policy(at address: ListenAddress) -> Policy? {
+        if address == listen { return policy }
+        return listeners.first { $0.address == address }.map { $0.policy ?? policy }
+    }
 
     /// Whether clients' writes and changes are checked with a node.
     package var asksNodesForAccess: Bool {

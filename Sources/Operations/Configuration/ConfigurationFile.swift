@@ -27,11 +27,15 @@ extension ConfigurationLoader {
     }
 
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
-        let topLevel = Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes"]
+        let topLevel = Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
                 readNodes(value, in: file)
+            } else if key == "listeners" {
+                readListeners(value, in: file)
+            } else if key == "policy", value.mapping != nil {
+                readPolicy(value, in: file)
             } else if Setting.sections.contains(key), Setting.named(key) == nil {
                 readSection(key, value, in: file)
             } else if let setting = Setting.named(key), !key.contains(".") {
@@ -144,13 +148,13 @@ extension ConfigurationLoader {
         }
     }
 
-    private mutating func readKey(_ node: Node, in file: FilePositions) -> String? {
+    mutating func readKey(_ node: Node, in file: FilePositions) -> String? {
         if let key = node.scalar?.string { return key }
         report(file.origin(node), "a key must be a word", advice: "write key: value")
         return nil
     }
 
-    private func isNull(_ node: Node) -> Bool {
+    func isNull(_ node: Node) -> Bool {
         guard let scalar = node.scalar else { return false }
         return scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
@@ -176,7 +180,7 @@ extension ConfigurationLoader {
 }
 
 /// Turns positions in one file into origins.
-private struct FilePositions {
+struct FilePositions {
     let name: String
 
     func origin(_ node: Node) -> Origin {

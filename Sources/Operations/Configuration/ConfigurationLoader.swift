@@ -23,6 +23,8 @@ package struct LoadedConfiguration: Sendable {
     package var problems: [ConfigurationProblem]
     /// Where each key that is not a default comes from.
     package var origins: [String: Origin]
+    /// Of the further listeners, in the order of the file.
+    package var listenerOrigins: [Origin]
 
     package var errors: [ConfigurationProblem] { problems.filter { $0.severity == .error } }
     package var warnings: [ConfigurationProblem] { problems.filter { $0.severity == .warning } }
@@ -41,6 +43,8 @@ package struct ConfigurationLoader {
     var problems: [ConfigurationProblem] = []
     var origins: [String: Origin] = [:]
     var nodeOrigins: [NodeOrigin] = []
+    /// Where the addresses of further listeners were written.
+    var listenerOrigins: [Origin] = []
     /// Set when a complaint about the nodes was made already, so that "there are no nodes" would only confuse.
     var nodesAreBroken = false
     let readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile
@@ -63,7 +67,8 @@ package struct ConfigurationLoader {
         loader.readCredentials(input.environment)
         loader.crossCheck()
         return LoadedConfiguration(
-            configuration: loader.configuration, problems: loader.problems, origins: loader.origins)
+            configuration: loader.configuration, problems: loader.problems, origins: loader.origins,
+            listenerOrigins: loader.listenerOrigins)
     }
 
     mutating func report(_ origin: Origin, _ what: String, advice: String) {
@@ -154,7 +159,6 @@ package struct ConfigurationLoader {
     /// Keys that the design has and this version has not.
     private static let later: [String: String] = [
         "placement": "remove it: every node holds everything",
-        "policy": "remove it: every statement is allowed",
         "role": "remove it: every node takes writes and reads",
         "username": "write it into the entry of a node, beside its url",
         "password": "write it into the entry of a node, beside its url",

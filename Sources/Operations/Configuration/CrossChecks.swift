@@ -9,6 +9,7 @@ extension ConfigurationLoader {
         checkNodes()
         checkTimeouts()
         checkLimits()
+        checkListeners()
         if configuration.listen == configuration.admin, configuration.listen.port != 0 {
             report(
                 origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",
@@ -49,6 +50,18 @@ extension ConfigurationLoader {
             } else {
                 urls[node.url.lowercased()] = index
             }
+        }
+    }
+
+    private mutating func checkListeners() {
+        var taken = [("listen", configuration.listen), ("admin", configuration.admin)]
+        for (listener, origin) in zip(configuration.listeners, listenerOrigins) where listener.address.port != 0 {
+            if let (key, _) = taken.first(where: { $0.1 == listener.address }) {
+                report(
+                    origin, "this listener and \(key) are the same address, \(listener.address)",
+                    advice: "give each listener a port of its own")
+            }
+            taken.append(("another", listener.address))
         }
     }
 

@@ -1,6 +1,8 @@
 // The list of all configuration keys: one line each, read by the file, the environment and the flags alike, so that
 // none of them can know a key that the others do not.
 
+import Querying
+
 /// One key with a single value.
 package struct Setting: Sendable {
     /// As in the file; a point enters a section: `limits.body`.
@@ -26,6 +28,12 @@ package struct Setting: Sendable {
     package static let all: [Setting] = [
         address("listen", \.listen, "InfluxDB API for clients"),
         address("admin", \.admin, "health, metrics, status; keep it on loopback"),
+        Setting(
+            key: "policy", example: "open",
+            summary: "what clients may send (\(PolicyText.presets)); a map of rules in the file",
+            apply: { configuration, text throws(ValueFault) in
+                configuration.policy = Policy(preset: try PolicyText.preset(text))
+            }, render: { $0.policy.description }),
         Setting(
             key: "data_dir", example: "/var/lib/sluice",
             summary: "folder of the commit log and the index of dead letters",

@@ -1,6 +1,7 @@
 // Every figure of the data plane under its Prometheus name. A name, once given, keeps its meaning.
 import CommitLog
 import Gateway
+import Querying
 import Replication
 
 enum GatewayMetrics {
@@ -29,6 +30,16 @@ enum GatewayMetrics {
             counter(
                 "sluice_queries_crowded_out_total", "Queries answered 503 because too many ran.",
                 figures.crowdedOut.value),
+            MetricFamily(
+                name: "sluice_queries_refused_by_policy_total", help: "Query requests that a policy refused, by rule.",
+                kind: .counter,
+                samples: Policy.Rule.allCases.map { rule in
+                    let count = figures.queriesRefusedByPolicy[rule]?.value ?? 0
+                    return .init(labels: [("rule", rule.rawValue)], value: Double(count))
+                }),
+            counter(
+                "sluice_writes_refused_by_policy_total", "Write requests that a policy refused.",
+                figures.writesRefusedByPolicy.value),
             counter(
                 "sluice_access_checks_total", "Questions to nodes whether a client may do something.",
                 figures.accessChecks.value),

@@ -19,6 +19,12 @@ extension GatewaySettings {
 
         host = configuration.listen.host
         port = configuration.listen.port
+        policy = configuration.policy
+        listeners = configuration.listeners.map { listener in
+            Listener(
+                host: listener.address.host, port: listener.address.port,
+                policy: listener.policy ?? configuration.policy)
+        }
         zone = configuration.zone
         eventLoops = configuration.threads
         access = configuration.asksNodesForAccess ? .nodes(KeyedHasher()) : .none
