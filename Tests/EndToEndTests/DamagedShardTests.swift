@@ -53,6 +53,20 @@ extension EndToEnd {
             }
         }
 
+        @Test("a node without data whose marker is in a damaged shard gets a new marker")
+        func marker() async throws {
+            try await TestCluster.run(node: settings(.index)) { cluster in
+                try await cluster.waitForMarker(on: cluster.b)
+                try await kill(cluster)
+                try cluster.b.damage(.index, shard: shards(of: "_sluice", on: cluster.a)[0], of: "_sluice")
+                try await cluster.b.start()
+                try await cluster.gateway.waitUntilInSync()
+                try #require(try await cluster.client.write("m v=1 1", db: "t").status == 204)
+                try await cluster.waitForMarker(on: cluster.b)
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
         @Test("S2 a shard made just before it broke is found by the writes into it that are refused for ever")
         func unseen() async throws {
             try await TestCluster.run(node: settings(.index)) { cluster in

@@ -19,13 +19,19 @@ package struct InterviewFailure: Error, Equatable, Sendable, CustomStringConvert
 
     package let kind: Kind
     package let reason: String
+    /// The node had trouble of its own with the question: it may answer the next time.
+    package let mayPass: Bool
 
-    package init(_ kind: Kind, reason: String) {
+    package init(_ kind: Kind, reason: String, mayPass: Bool = false) {
         self.kind = kind
         self.reason = reason
+        self.mayPass = mayPass
     }
 
     package var description: String { reason }
+
+    /// The node could not open a shard when it started, and says so of every write to it.
+    var saysShardIsDamaged: Bool { reason.mentions("[shard ") }
 
     /// The node says that there is no such database or retention policy.
     var saysNotFound: Bool {

@@ -24,15 +24,17 @@ extension NodeInterview {
         }
     }
 
-    /// Writes the marker over the one of its log; the database is created if it is missing. Fails unless the node
-    /// answered 204.
+    /// Writes the marker over the one of its log. The database is created if it is missing, and made anew if the node
+    /// cannot open its only shard: what was in it is lost in any case, and nothing else stands there. Fails unless the
+    /// node answered 204.
     package func writeMarker(_ marker: Marker) -> EventLoopFuture<Void> {
         let request = Self.writeRequest(marker)
         return send(request, expecting: 204).assumeIsolated().map { _ in }.flatMapError { error in
-            guard let failure = error as? InterviewFailure, failure.saysNotFound else {
+            guard let failure = error as? InterviewFailure, failure.saysNotFound || failure.saysShardIsDamaged else {
                 return self.eventLoop.makeFailedFuture(error)
             }
-            return self.ask(Self.createStatement).assumeIsolated().flatMap { _ in
+            let anew = failure.saysShardIsDamaged ? "DROP DATABASE \"\(Marker.database)\"; " : ""
+            return self.ask(anew + Self.createStatement).assumeIsolated().flatMap { _ in
                 self.send(request, expecting: 204).map { _ in }
             }.nonisolated()
         }.nonisolated()

@@ -7,7 +7,7 @@ import NIOHTTP1
 import NodeClient
 
 extension NodeInterview {
-    /// Nil where the node shows neither `/debug/vars` nor statistics, or cuts its lists.
+    /// Nil where the node never shows them: neither `/debug/vars` nor statistics, or with lists that it cuts.
     package func shards() -> EventLoopFuture<ShardsSeen?> {
         openShards().assumeIsolated().flatMap { process, open in
             self.ask("SHOW QUERIES").assumeIsolated().flatMap { queries in
@@ -20,7 +20,8 @@ extension NodeInterview {
                 }
             }.nonisolated()
         }.flatMapErrorThrowing { error in
-            guard let failure = error as? InterviewFailure, failure.kind == .refused || failure.kind == .unusable
+            guard let failure = error as? InterviewFailure, !failure.mayPass,
+                failure.kind == .refused || failure.kind == .unusable
             else { throw error }
             return nil
         }.nonisolated()

@@ -60,7 +60,8 @@ package final class NodeInterview {
         var all: [QuerySeries] = []
         for result in results {
             if let error = result["error"]?.string {
-                throw InterviewFailure(.refused, reason: "said \"\(error)\" to \(statement)")
+                throw InterviewFailure(
+                    .refused, reason: "said \"\(error)\" to \(statement)", mayPass: NodeAnswer.isTransient(error))
             }
             for series in result["series"]?.array ?? [] {
                 // Later series may be missing without a word once one was cut (reference, 4).
@@ -125,7 +126,9 @@ extension CollectedAnswer {
             if [401, 403].contains(answer.status) {
                 throw InterviewFailure(.unauthorized, reason: answer.nodeAnswer.accessAdvice)
             }
-            throw InterviewFailure(.refused, reason: "answered \(answer.status) to \(what): \(words.prefix(500))")
+            throw InterviewFailure(
+                .refused, reason: "answered \(answer.status) to \(what): \(words.prefix(500))",
+                mayPass: answer.status >= 500 || answer.status == 429)
         }
         return answer
     }

@@ -138,10 +138,11 @@ extension Run {
         }
     }
 
-    /// The node is killed at a bad moment, and comes back without one of its shards; only while another node has everything.
+    /// The node is killed at a bad moment, and comes back without one of its shards; only while another node has everything, and
+    /// once the gateway has seen what this one has: of a shard that it never saw open it cannot know that it was.
     private func damage(_ index: Int, _ number: UInt64, for downtime: Int64) {
         let node = nodes[index]
-        guard node.isRunning, wholeNode(besides: index) != nil else { return }
+        guard node.isRunning, !tampered.contains(index), wholeNode(besides: index) != nil else { return }
         tampered.insert(index)
         node.kill()
         // Not within the note: that is only put into words when somebody reads the story.

@@ -348,6 +348,7 @@ package final class Run: @unchecked Sendable {
             outcome.copies += 1
             troubled[index] = nil
             node.kill()
+            tampered.insert(index)
             node.replaceDisk(with: nodes[source].server.snapshot())
             node.start()
         }
