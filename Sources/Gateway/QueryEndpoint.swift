@@ -250,6 +250,7 @@ struct ClientQuery {
     let parameters: RequestParameters
     let credential: ClientCredential
     let context: StatementContext
+    let isGet: Bool
     private let headers: [(String, String)]
     private let credentials: [String]
 
@@ -257,6 +258,7 @@ struct ClientQuery {
         self.parameters = parameters
         credential = ClientCredential(head: head, parameters: parameters)
         context = StatementContext(database: parameters["db"] ?? "")
+        isGet = head.method == .GET
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
@@ -288,6 +290,20 @@ struct ClientQuery {
         NodeRequest(
             method: .POST, target: target(isPretty: false), headers: headers.filter { $0.0 != "Accept-Encoding" },
             body: [ByteBuffer(bytes: parameters.encodedForm())]
+        )
+    }
+
+    /// A SELECT whose rows are read as they come.
+    func rows(_ text: String) -> NodeRequest {
+        let form = parameters.encodedForm(replacing: [
+            "q": Array(text.utf8), "chunked": Array("true".utf8), "chunk_size": nil, "async": nil, "epoch": nil,
+            "params": nil,
+        ])
+        return NodeRequest(
+            method: .POST, target: target(isPretty: false),
+            headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) }
+                + [("Accept", "application/x-msgpack")],
+            body: [ByteBuffer(bytes: form)]
         )
     }
 

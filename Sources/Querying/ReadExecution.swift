@@ -307,6 +307,10 @@ private final class Attempt: NodeResponseReceiver {
 struct FirstWords {
     let areDying: Bool
 
+    /// `{"results":[{"error":` in MessagePack: an error stands alone in its result [1.6.7].
+    private static let messagePackError =
+        [0x81, 0xA7] + Array("results".utf8) + [0x91, 0x81, 0xA5] + Array("error".utf8)
+
     /// nil: too little is here to tell.
     init?(of pieces: [ByteBuffer], headers: HTTPHeaders) {
         let isGzip = headers.first(name: "Content-Encoding")?.lowercased() == "gzip"
@@ -322,6 +326,10 @@ struct FirstWords {
         }
         if bytes.isEmpty { return nil }
         let text = String(decoding: bytes.prefix(1024), as: UTF8.self)
+        if headers.first(name: "Content-Type") == "application/x-msgpack" {
+            areDying = bytes.starts(with: Self.messagePackError) && NodeAnswer.isTransient(text)
+            return
+        }
         areDying = text.mentions("\"error\"") && NodeAnswer.isTransient(text)
     }
 }
