@@ -59,6 +59,8 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
     /// How long a batch waits for the nodes. A client's write waits less, because agents give up; here nobody does, and
     /// giving up would cost the whole statement.
     private static let ackTimeout = TimeAmount.seconds(30)
+    /// How long a node may compute without a row to show for it: what takes minutes is what INTO is made for.
+    private static let idleTimeout = TimeAmount.minutes(30)
     private static let largestOtherBody = 64 << 10
 
     /// - Parameters:
@@ -110,9 +112,13 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
         do throws(SelectInto.Problem) {
             let halves = try statement.halves(at: now, parameters: parameters)
             rows = RowLines(halves.rules)
+            // What a node lacks would be lacking in the copy for good.
+            var settings = context.settings.read
+            settings.allowStale = false
+            settings.idleTimeout = max(settings.idleTimeout, Self.idleTimeout)
             let read = ReadExecution(
-                request: request.rows(halves.text), footprint: footprint, targets: context,
-                settings: context.settings.read, turn: context.nextTurn(), eventLoop: context.eventLoop,
+                request: request.rows(halves.text), footprint: footprint, targets: context, settings: settings,
+                turn: context.nextTurn(), eventLoop: context.eventLoop,
                 logger: context.logger, sink: self
             )
             self.read = read
@@ -127,7 +133,6 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
     func readBegan(status: Int, headers: HTTPHeaders) {
         self.status = status
         isMessagePack = headers.first(name: "Content-Type") == "application/x-msgpack"
-        if headers.contains(name: "X-Sluice-Stale") { context.figures.staleReads.add(1) }
     }
 
     func readBody(_ bytes: ByteBuffer) {
@@ -145,7 +150,9 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
         isReadOver = true
         guard !isDone, ending == nil else { return }
         if status != 200 || !isMessagePack {
-            let words = ResponseErrors(otherBody).first ?? "a node answered \(status), not the rows of a SELECT"
+            let words =
+                ResponseErrors(otherBody).first
+                ?? "a node answered \(status) without rows in MessagePack, which InfluxDB speaks from 1.4 on"
             // Refused as a whole: what a node says to that is the client's answer (401, 403, 400).
             return end(
                 status == 200 ? .failed(words) : .refused(status == 401 ? .unauthorized(words) : .error(status, words)))

@@ -175,6 +175,59 @@ extension EndToEnd {
         @Test("functions, groupings and fills give the same points as in InfluxDB")
         func sameComputed() async throws { try await compare(Self.generated) }
 
+        @Test("an error in the middle is InfluxDB's, and what was written before it is what InfluxDB had written")
+        func errorsInTheMiddle() async throws {
+            // Two shard groups; InfluxDB writes 10,000 points at a time.
+            let late = "700000000000000000"
+            let writes = [
+                (0..<25_000).map { "s v=\($0) \($0)000000000" }.joined(separator: "\n"),
+                "s v=1 \(late)\ns v=2 700000001000000000", "first v=\"text\" 5", "late v=\"text\" \(late)",
+            ]
+            let statements = [
+                "SELECT v INTO good FROM s", "SELECT v INTO first FROM s", "SELECT v INTO late FROM s",
+                "SELECT v INTO late FROM s LIMIT 20000", "SELECT v INTO short.s FROM s",
+            ]
+            try await TestCluster.run { cluster in
+                let oracle = try await InfluxNode.started("oracle")
+                try await oracle.client.execute("CREATE DATABASE t")
+                var complaints = Complaints()
+                for client in [oracle.client, cluster.client] {
+                    try await client.execute("CREATE RETENTION POLICY short ON t DURATION 1h REPLICATION 1")
+                    for lines in writes { try #require(try await client.write(lines, db: "t").status == 204) }
+                }
+                for statement in statements {
+                    await complaints.check {
+                        let theirs = try await oracle.client.query(statement, db: "t", [:], method: .post)
+                        let mine = try await cluster.client.query(statement, db: "t", [:], method: .post)
+                        try requireSameAnswer(mine, theirs, statement)
+                    }
+                }
+                await complaints.check { try await requireSameData([oracle] + cluster.nodes, db: "t") }
+                try complaints.requireNone()
+            }
+        }
+
+        @Test("a node that fails before it has answered is replaced; with none in sync nothing is read or written")
+        func nodesFail() async throws {
+            try await TestCluster.run { cluster in
+                try #require(try await cluster.client.write(Self.points, db: "t").status == 204)
+                try await cluster.a.kill()
+                for index in 0..<6 {
+                    let reply = try await cluster.client.query(
+                        "SELECT v INTO copy\(index) FROM m", db: "t", [:], method: .post)
+                    #expect(reply.status == 200 && reply.text.contains(",60]]"), "\(reply)")
+                }
+                try await cluster.b.kill()
+                try await cluster.gateway.waitUntilOutOfSync("b")
+                let end = try await cluster.gateway.status().log.durableEnd
+                let reply = try await cluster.client.query("SELECT v INTO late FROM m", db: "t", [:], method: .post)
+                #expect(reply.status == 503, "\(reply)")
+                #expect(try await cluster.gateway.status().log.durableEnd == end)
+                try await cluster.heal()
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
         @Test("D6 a node that was down has the points after catching up")
         func nodeDown() async throws {
             try await TestCluster.run { cluster in
