@@ -22,7 +22,7 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
         case result([UInt8])
         /// The statement's error; what was written before it stays.
         case failed(String)
-        /// Nothing was written, and the reason will pass.
+        /// Nothing was written; the answer if this is the request's first statement.
         case refused(Response)
     }
 
@@ -290,7 +290,9 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
                 .failed(refusal.status == 404 ? "database not found: \(statement.database)" : refusal.message))
         case .acked(.timedOut):
             context.figures.timedOut.add(1)
-            return interrupted("timeout: no node confirmed the last \(count) points; they will be applied")
+            return interrupted(
+                "timeout: not all nodes in sync have confirmed the last \(count) points; they are in the log and will "
+                    + "be applied")
         case .acked(.noInSyncNode):
             return interrupted("no node is in sync; the last \(count) points are in the log and will be applied")
         }
@@ -323,11 +325,13 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
         whenDone(told(end))
     }
 
-    /// An error that will pass says how much was done before it: points are idempotent, and whoever runs the statement
-    /// again loses nothing.
+    /// An error that will pass says how much was done before it. Points are idempotent: unless it reads what it writes,
+    /// the statement can be run again.
     private func told(_ end: End) -> End {
         guard written > 0 else { return end }
-        let advice = " (\(written) points were written before; running the statement again is safe)"
+        let advice =
+            " (\(written) points were written before"
+            + (statement.isRepeatable ? "; running the statement again is safe)" : ")")
         switch end {
         case .failed(let words) where isInterrupted: return .failed(words + advice)
         case .refused(let response): return .failed(response.words + advice)

@@ -150,7 +150,11 @@ struct MessagePackWriter {
     }
 
     /// Not negative.
-    mutating func number(_ number: Int) { head(number, small: 0, limit: 128, large: 0xD1) }
+    mutating func number(_ number: Int) {
+        guard number > Int(Int32.max) else { return head(number, small: 0, limit: 128, large: 0xD1) }
+        bytes.append(0xD3)
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    }
 
     private mutating func head(_ count: Int, small: UInt8, limit: Int, large: UInt8) {
         if count < limit {

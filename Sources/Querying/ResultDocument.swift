@@ -105,11 +105,11 @@ private struct PlainResult {
         }
         guard series.elements.count == 1, let row = series.elements.first, row["name"]?.string == "result",
             row["columns"]?.elements.map(\.string) == ["time", "written"], let values = row["values"]?.elements,
-            values.count == 1, let count = values[0].elements.last?.literal
+            values.count == 1, let text = values[0].elements.last?.literal, let count = Int(text), count >= 0
         else { return nil }
-        written = Int(count)
+        written = count
         isEpoch = values[0].elements.first?.literal == "0"
-        guard written != nil, isEpoch || values[0].elements.first?.string == "1970-01-01T00:00:00Z" else { return nil }
+        guard isEpoch || values[0].elements.first?.string == "1970-01-01T00:00:00Z" else { return nil }
     }
 
     func write(_ number: Int, to writer: inout MessagePackWriter) {

@@ -54,6 +54,15 @@ package struct SelectInto: Equatable, Sendable {
         return Halves(text: printed, rules: RowLines.Rules(measurement: measurement, tagColumns: tagColumns))
     }
 
+    /// Whether it can be run again after a part of it was done, to the same end: it does not read what it writes, as far
+    /// as that can be told.
+    package var isRepeatable: Bool {
+        guard case .name(.literal(let target))? = statement.target?.measurement, !target.isEmpty else { return false }
+        return statement.sources.allSatisfy { source in
+            if case .name(.literal(let name)) = source.measurement { name != target } else { false }
+        }
+    }
+
     /// The result that InfluxDB gives, numbered from 0.
     /// - Parameters:
     ///   - written: how many points.

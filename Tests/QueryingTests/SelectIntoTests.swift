@@ -86,6 +86,16 @@ struct SelectIntoTests {
         #expect(try halves(query).rules.tagColumns == expected)
     }
 
+    @Test(
+        "it can be run again where it does not read what it writes",
+        arguments: [
+            ("SELECT v INTO x FROM m", true), ("SELECT v INTO x FROM m, (SELECT v FROM r.n)", true),
+            ("SELECT v INTO m FROM m", false), ("SELECT v INTO r.m FROM m", false),
+            ("SELECT v INTO x FROM m, (SELECT v FROM x)", false), ("SELECT v INTO x FROM /m/", false),
+            ("SELECT v INTO r.:MEASUREMENT FROM m", false),
+        ])
+    func repeatable(_ query: String, _ expected: Bool) throws { #expect(try into(query).0.isRepeatable == expected) }
+
     @Test("a wildcard beside the tags of top() is refused")
     func wildcard() throws {
         #expect(throws: SelectInto.Problem.self) { try halves("SELECT top(v, h, 2), * INTO x FROM m") }
@@ -124,6 +134,13 @@ struct SelectIntoTests {
         let other = try #require(ResultDocument.withoutReads([epoch], accept: "application/x-msgpack"))
         #expect(other.body.suffix(6) == [0x91, 0x92, 0, 0xD1, 0, 200])
         #expect(ResultDocument.withoutReads([plain], accept: "") == nil)
+        let large = try #require(
+            ResultDocument.withoutReads(
+                [SelectInto.result(written: 5_000_000_000, isEpoch: true)], accept: "application/x-msgpack"))
+        #expect(large.body.suffix(10) == [0, 0xD3, 0, 0, 0, 1, 0x2A, 0x05, 0xF2, 0])
+        // Rows that a client has called so are rows.
+        let negative = SelectInto.result(written: -5, isEpoch: true)
+        #expect(ResultDocument.withoutReads([negative], accept: "application/x-msgpack") == nil)
         let read = Array(#"{"statement_id":0,"series":[{"name":"m","columns":["time","v"],"values":[[0,3]]}]}"#.utf8)
         #expect(ResultDocument.withoutReads([plain, read], accept: "text/csv") == nil)
     }
