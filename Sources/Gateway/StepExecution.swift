@@ -1,5 +1,5 @@
-// A request with mutations: its steps one after the other, as one InfluxDB runs statements. The first error ends it;
-// what follows is reported as "not executed" under its own number (as InfluxDB 1.9.4 and later do).
+// A request that does more than read: its steps one after the other, as one InfluxDB runs statements. The first error
+// ends it; what follows is reported as "not executed" under its own number (as InfluxDB 1.9.4 and later do).
 
 import Cluster
 import CommitLog

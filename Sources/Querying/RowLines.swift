@@ -65,10 +65,9 @@ package struct RowLines: Sendable {
         var columns = [Column](repeating: .unused, count: series.columns.count)
         let tagColumns = try self.tagColumns(of: series)
         for (index, name) in tagColumns { columns[index] = .tag(name) }
-        for (index, name) in series.columns.enumerated() where name != series.columns[time] {
-            if case .tag = columns[index] { continue }
-            let last = series.columns.indices.last { series.columns[$0] == name && tagColumns[$0] == nil }
-            guard last == index else { continue }
+        var last: [[UInt8]: Int] = [:]
+        for (index, name) in series.columns.enumerated() where tagColumns[index] == nil { last[name] = index }
+        for (name, index) in last where index != time {
             guard let key = LineWriter.fieldKey(name) else {
                 throw Problem(reason: "line protocol cannot say the name of a field: \(Self.quoted(name))")
             }
