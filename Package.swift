@@ -51,7 +51,9 @@ let full: [Target] = [
             logging,
         ]
     ),
-    library("Querying", ["InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, deques, logging]),
+    library(
+        "Querying",
+        ["LineProtocol", "InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, deques, logging]),
     library(
         "Gateway",
         [
@@ -113,7 +115,7 @@ let full: [Target] = [
             "Replication", "Cluster", "CommitLog", "NodeClient", "SimulatedDisk", "TestSupport", "TestThreads", nioCore,
             nioPosix, nioEmbedded, nioLocks,
         ]),
-    tests("QueryingTests", ["Querying", "Cluster", "InfluxQL", "TestSupport"]),
+    tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
     tests(
         "GatewayTests",

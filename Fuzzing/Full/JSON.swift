@@ -19,7 +19,7 @@ let json = FuzzTarget("json") { bytes in
                 ResultDocument.renumbered(ResultDocument.renumbered(result, by: 7), by: -7).count <= result.count, "")
         }
         for accept in ["text/csv", "application/x-msgpack"] {
-            _ = ResultDocument.withoutRows(document.results, accept: accept)
+            _ = ResultDocument.withoutReads(document.results, accept: accept)
         }
     }
     _ = JSONText.indented(bytes)

@@ -2,7 +2,7 @@
 
 import FuzzEngine
 
-private let targets = [http, parameters, gzip, json, nodeAnswers, configuration]
+private let targets = [http, parameters, gzip, json, nodeAnswers, rows, configuration]
 
 @_cdecl("LLVMFuzzerInitialize")
 func initialize(

@@ -129,6 +129,11 @@ package struct SchemaLedger: Sendable {
         return exists ? .exists : .isMissing
     }
 
+    /// nil: there is none, or it is not known.
+    package func defaultPolicy(of database: String) -> String? {
+        isChanging(database) ? nil : catalogue?.databases[database]?.defaultPolicy
+    }
+
     /// Whether the catalogue may be wrong about a database.
     package func isChanging(_ name: String) -> Bool {
         !changes.isEmpty && changes.values.contains { $0.touches(name) }

@@ -359,6 +359,7 @@ struct ClientQuery {
     let node: (node: NodeIndex, name: String)?
     /// How long the client wants to wait at most; nil: it does not say.
     private let timeout: TimeAmount?
+    let isGet: Bool
     private let headers: [(String, String)]
     private let credentials: [String]
 
@@ -373,6 +374,7 @@ struct ClientQuery {
         self.parameters = parameters
         credential = ClientCredential(head: head, parameters: parameters)
         context = StatementContext(database: parameters["db"] ?? "", isForNode: node != nil)
+        isGet = head.method == .GET
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
@@ -446,6 +448,21 @@ struct ClientQuery {
         NodeRequest(
             method: .POST, target: target(isPretty: false), headers: headers.filter { $0.0 != "Accept-Encoding" },
             body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
+        )
+    }
+
+    /// A SELECT whose rows are read as they come.
+    func rows(_ text: String) -> NodeRequest {
+        let own: [String: [UInt8]?] = [
+            "q": Array(text.utf8), "chunked": Array("true".utf8), "chunk_size": nil, "async": nil, "epoch": nil,
+            "params": nil,
+        ]
+        let form = parameters.encodedForm(replacing: own.merging(Self.ownParameters) { $1 })
+        return NodeRequest(
+            method: .POST, target: target(isPretty: false),
+            headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) }
+                + [("Accept", "application/x-msgpack")],
+            body: [ByteBuffer(bytes: form)]
         )
     }
 

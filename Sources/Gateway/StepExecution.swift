@@ -1,5 +1,5 @@
-// A request with mutations: its steps one after the other, as one InfluxDB runs statements. The first error ends it;
-// what follows is reported as "not executed" under its own number (as InfluxDB 1.9.4 and later do).
+// A request that does more than read: its steps one after the other, as one InfluxDB runs statements. The first error
+// ends it; what follows is reported as "not executed" under its own number (as InfluxDB 1.9.4 and later do).
 
 import Cluster
 import CommitLog
@@ -21,6 +21,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     private var statementsDone = 0
     private var results: [[UInt8]] = []
     private var read: ReadExecution?
+    private var into: SelectIntoExecution?
     private var readStatus = 0
     private var readBytes: [UInt8] = []
     /// Over all steps.
@@ -56,10 +57,12 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         keepsAlive = nil
         read?.cancel()
         read = nil
+        into?.cancel()
+        into = nil
     }
 
     /// A node is at work on a read.
-    var isReading: Bool { read != nil }
+    var isReading: Bool { read != nil || into != nil }
 
     private var isAsync: Bool { request.parameters["async"] == "true" }
 
@@ -81,8 +84,36 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             read.start()
         case .mutation(let statement):
             if isKnown(statement) { took(.nothing) } else { log(statement) }
+        case .selectInto(let into): run(into)
         case .known(let result):
             took(result)
+        }
+    }
+
+    /// InfluxDB answers an asynchronous request before it looks at it.
+    private func run(_ statement: SelectInto) {
+        if isAsync { answer(.noContent) }
+        let footprint = plan.footprint(database: request.context.database)
+        let into = SelectIntoExecution(
+            statement, at: now, parameters: plan.parameters, footprint: footprint, request: request, context: context
+        ) { [weak self] in self?.ended($0) }
+        self.into = into
+        into.start()
+    }
+
+    private func ended(_ end: SelectIntoExecution.End) {
+        into = nil
+        guard !isDone else { return }
+        switch end {
+        case .result(let result):
+            results.append(ResultDocument.renumbered(result, by: statementsDone))
+            statementsDone += 1
+            position += 1
+            next()
+        case .failed(let words): failedStatement(words)
+        case .refused(let response):
+            if position == 0 { return respond(response) }
+            failed(status: response.status, body: [], words: response.words)
         }
     }
 
@@ -124,7 +155,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         while results.count < all {
             results.append(ResultDocument.error("not executed", statement: results.count))
         }
-        if let (contentType, body) = ResultDocument.withoutRows(results, accept: request.accept) {
+        if let (contentType, body) = ResultDocument.withoutReads(results, accept: request.accept) {
             return respond(Response(status: 200, contentType: contentType, body: ByteBuffer(bytes: body)))
         }
         // For a client that wants chunks each result is one.

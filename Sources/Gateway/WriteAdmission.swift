@@ -118,7 +118,8 @@ final class WriteAdmission {
         return .refused(.unavailable("the database is being created or dropped; try again later", retryAfter: 1))
     }
 
-    private func existing(_ database: String, later: @escaping (Admission) -> Void) -> Admission? {
+    /// Whether there is such a database, whoever asks.
+    func existing(_ database: String, later: @escaping (Admission) -> Void) -> Admission? {
         if database == HiddenDatabase.name { return .refused(Self.hidden) }
         switch schema.read({ $0.database(database) }) {
         case .exists, .isUnknown: return .admitted

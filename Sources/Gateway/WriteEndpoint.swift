@@ -14,7 +14,7 @@ import NIOCore
 import Replication
 import Synchronization
 
-final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
+final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     private enum State {
         /// A node is being asked whether the write may go on; at most one read's worth of body is here.
         case admitting
@@ -22,7 +22,6 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
         case working
         /// The body is scanned, and a node is being asked about its retention policy.
         case verifying
-        case appending
         case waiting
         case done
     }
@@ -211,58 +210,35 @@ final class WriteEndpoint: Endpoint, AppendWaiter, AckWaiter {
     private func log() {
         let result = scanner.result
         guard result.lines > 0 else { return answer(.noContent) }
-        if let reason = unreachable() { return unavailable(reason) }
+        if let reason = LoggedWrite.obstacle(to: level, context) { return unavailable(reason) }
         let head = PointsRecord.Head(
             database: target.database, retentionPolicy: target.retentionPolicy,
             precision: target.precision.rawValue, lineCount: UInt32(result.lines)
         )
         do throws(LogError) {
             let body = text
-            try context.loopLog.append(points: head, payloadBytes: result.payloadLength, waiter: self) { room in
+            let write = LoggedWrite(level, timeout: context.settings.ackTimeout, context: context, owner: self)
+            try write.append(head, payloadBytes: result.payloadLength) { room in
                 _ = body.withUnsafeReadableBytes { result.writePayload(of: $0, into: room) }
             }
         } catch {
             return notLogged(error)
         }
-        state = .appending
-        context.figures.writtenLines.add(result.lines)
-        context.figures.writtenBytes.add(result.payloadLength)
-        forgetBody()
-    }
-
-    /// Why the level cannot be reached now; known before anything is logged, so that clients which retry do not fill
-    /// the log with copies.
-    private func unreachable() -> String? {
-        let minimum = level.minimumNodes(ofConfigured: context.settings.nodes.count)
-        let snapshot = context.view.current
-        if minimum > 0, snapshot.fedCount < minimum {
-            return "consistency \(level.rawValue) needs \(minimum) nodes, \(snapshot.fedCount) answer"
-        }
-        if level != .any, context.settings.withoutInSyncNode == .refuse, snapshot.ackSet.isEmpty {
-            return "no node is in sync"
-        }
-        return nil
-    }
-
-    func durable(at offset: Offset) {
-        guard state == .appending else { return }
-        if level == .any { return acked(.acknowledged(nil)) }
         state = .waiting
-        context.acks.wait(
-            for: offset, lane: target.database,
-            minimum: level.minimumNodes(ofConfigured: context.settings.nodes.count),
-            deadline: context.eventLoop.monotonicNanoseconds + context.settings.ackTimeout.nanoseconds, waiter: self
-        )
-    }
-
-    func notDurable(_ error: LogError) {
-        if state == .appending { notLogged(error) }
+        forgetBody()
     }
 
     // MARK: Answering
 
-    func acked(_ outcome: AckOutcome) {
-        guard state == .waiting || state == .appending else { return }
+    func ended(_ end: LoggedWrite.End) {
+        guard state == .waiting else { return }
+        switch end {
+        case .acked(let outcome): acked(outcome)
+        case .notLogged(let error): notLogged(error)
+        }
+    }
+
+    private func acked(_ outcome: AckOutcome) {
         switch outcome {
         case .acknowledged(let refusal?):
             answer(.error(refusal.status, refusal.message))

@@ -95,54 +95,27 @@ struct MessagePackRows {
     }
 
     private func node(at start: Int, depth: Int = 0) -> Node? {
-        guard start < bytes.count, depth < 16 else { return nil }
-        let first = bytes[start]
-        func scalar(_ length: Int) -> Node? {
-            start + 1 + length <= bytes.count ? Node(range: start..<start + 1 + length) : nil
+        var position = start
+        guard depth < 16, let head = try? MessagePackHead.read(bytes, at: &position) else { return nil }
+        switch head {
+        case .array(let count): return container(start, position, count, isMap: false, depth)
+        case .map(let count): return container(start, position, count, isMap: true, depth)
+        default: break
         }
-        switch first {
-        case 0x00...0x7F: return Node(range: start..<start + 1, number: Int(first))
-        case 0x80...0x8F: return container(start, 1, Int(first & 15), isMap: true, depth)
-        case 0x90...0x9F: return container(start, 1, Int(first & 15), isMap: false, depth)
-        case 0xA0...0xBF: return text(start, 1, Int(first & 31))
-        case 0xC0, 0xC2, 0xC3, 0xE0...0xFF: return scalar(0)
-        case 0xC4, 0xD9: return integer(start, 1).flatMap { text(start, 2, $0) }
-        case 0xC5, 0xDA: return integer(start, 2).flatMap { text(start, 3, $0) }
-        case 0xC6, 0xDB: return integer(start, 4).flatMap { text(start, 5, $0) }
-        case 0xC7: return integer(start, 1).flatMap { scalar($0 + 2) }
-        case 0xC8: return integer(start, 2).flatMap { scalar($0 + 3) }
-        case 0xC9: return integer(start, 4).flatMap { scalar($0 + 5) }
-        // Signed numbers, too: InfluxDB writes the larger statement numbers as such, and they are never negative.
-        case 0xCC, 0xCD, 0xCE, 0xD0, 0xD1, 0xD2:
-            let width = 1 << Int(first & 3)
-            guard let number = integer(start, width) else { return nil }
-            return Node(range: start..<start + 1 + width, number: number)
-        case 0xCA: return scalar(4)
-        case 0xCB, 0xCF, 0xD3: return scalar(8)
-        case 0xD4...0xD8: return scalar(1 + (1 << Int(first - 0xD4)))
-        case 0xDC: return integer(start, 2).flatMap { container(start, 3, $0, isMap: false, depth) }
-        case 0xDD: return integer(start, 4).flatMap { container(start, 5, $0, isMap: false, depth) }
-        case 0xDE: return integer(start, 2).flatMap { container(start, 3, $0, isMap: true, depth) }
-        case 0xDF: return integer(start, 4).flatMap { container(start, 5, $0, isMap: true, depth) }
-        default: return nil
-        }
-    }
-
-    /// The unsigned number of `width` bytes behind the first.
-    private func integer(_ start: Int, _ width: Int) -> Int? {
-        guard start + 1 + width <= bytes.count else { return nil }
-        return bytes[start + 1..<start + 1 + width].reduce(0) { $0 << 8 | Int($1) }
-    }
-
-    private func text(_ start: Int, _ head: Int, _ length: Int) -> Node? {
-        let end = start + head + length
+        let end = position + head.following.bytes
         guard end <= bytes.count else { return nil }
-        return Node(range: start..<end, text: String(decoding: bytes[start + head..<end], as: UTF8.self))
+        var node = Node(range: start..<end)
+        switch head {
+        case .integer(let number): node.number = Int(number)
+        case .text: node.text = String(decoding: bytes[position..<end], as: UTF8.self)
+        default: break
+        }
+        return node
     }
 
     private func container(_ start: Int, _ head: Int, _ count: Int, isMap: Bool, _ depth: Int) -> Node? {
-        var result = Node(range: start..<start + head, isMap: isMap)
-        var position = start + head
+        var result = Node(range: start..<head, isMap: isMap)
+        var position = head
         for _ in 0..<count {
             guard let first = node(at: position, depth: depth + 1) else { return nil }
             position = first.range.upperBound
@@ -177,7 +150,11 @@ struct MessagePackWriter {
     }
 
     /// Not negative.
-    mutating func number(_ number: Int) { head(number, small: 0, limit: 128, large: 0xD1) }
+    mutating func number(_ number: Int) {
+        guard number > Int(Int32.max) else { return head(number, small: 0, limit: 128, large: 0xD1) }
+        bytes.append(0xD3)
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    }
 
     private mutating func head(_ count: Int, small: UInt8, limit: Int, large: UInt8) {
         if count < limit {

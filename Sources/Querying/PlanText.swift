@@ -81,6 +81,10 @@ package struct PlanText {
                 case .everything, nil: "in order with everything"
                 }
             return "mutation: a record in the log, \(scope); each of \(all) applies it"
+        case .selectInto(let into):
+            let policy = into.retentionPolicy.map { "retention policy \($0)" } ?? "the default retention policy"
+            return "read: one in-sync node of \(all); its rows are points for the log, in database "
+                + "\(into.database.isEmpty ? "(none given)" : into.database), \(policy); each of \(all) applies them"
         case .known(let result):
             if case .error(let words) = result { return "answered by the gateway: \(words)" }
             return "answered by the gateway, no node is asked"
@@ -92,7 +96,11 @@ package struct PlanText {
         if plan.steps.count > 1 {
             return "step by step, results joined into one JSON document; the first error ends the request"
         }
-        if case .known = plan.steps.first { return "of the gateway" }
+        switch plan.steps.first {
+        case .known: return "of the gateway"
+        case .selectInto: return "of the gateway: how many points were written"
+        default: break
+        }
         return "of the in-sync nodes, which must agree"
     }
 }

@@ -1,5 +1,5 @@
 // What is to be done with the statements of one request, in order: reads that follow each other go to one node in one
-// request, each mutation goes through the log. Plain values, no I/O.
+// request, each mutation goes through the log, a SELECT INTO is both. Plain values, no I/O.
 
 import InfluxQL
 
@@ -8,13 +8,15 @@ package struct QueryPlan: Equatable, Sendable {
         /// `statements` of them, as one text. In `listings`, by number: those that list databases.
         case read(text: [UInt8], statements: Int, listings: [Int: HiddenRows.Listing] = [:])
         case mutation(Statement)
+        /// Read from one node, written through the log.
+        case selectInto(SelectInto)
         /// No node is asked.
         case known(KnownResult)
 
         package var statements: Int {
             switch self {
             case .read(_, let count, _): count
-            case .mutation, .known: 1
+            case .mutation, .selectInto, .known: 1
             }
         }
     }
@@ -65,6 +67,10 @@ package struct QueryPlan: Equatable, Sendable {
         for statement in statements {
             if let known = HiddenDatabase.answer(to: statement, context) {
                 steps.append(.known(known))
+                continue
+            }
+            if !context.isForNode, let into = SelectInto(statement, context) {
+                steps.append(.selectInto(into))
                 continue
             }
             switch (statement.kind.effect, isForNode: context.isForNode) {

@@ -344,6 +344,10 @@ private final class Attempt: NodeResponseReceiver {
 struct FirstWords {
     let areDying: Bool
 
+    /// `{"results":[{"error":` in MessagePack: an error stands alone in its result [1.6.7].
+    private static let messagePackError =
+        [0x81, 0xA7] + Array("results".utf8) + [0x91, 0x81, 0xA5] + Array("error".utf8)
+
     /// nil: too little is here to tell.
     init?(of pieces: [ByteBuffer], headers: HTTPHeaders) {
         let isGzip = headers.first(name: "Content-Encoding")?.lowercased() == "gzip"
@@ -360,7 +364,11 @@ struct FirstWords {
         if bytes.isEmpty { return nil }
         let text = String(decoding: bytes.prefix(1024), as: UTF8.self)
         // Whom somebody killed is to stay dead: no other node begins anew.
-        let isKilled = text.mentions("\"query interrupted\"")
-        areDying = text.mentions("\"error\"") && NodeAnswer.isTransient(text) && !isKilled
+        guard NodeAnswer.isTransient(text), !text.mentions("query interrupted") else {
+            areDying = false
+            return
+        }
+        let isMessagePack = headers.first(name: "Content-Type") == "application/x-msgpack"
+        areDying = isMessagePack ? bytes.starts(with: Self.messagePackError) : text.mentions("\"error\"")
     }
 }

@@ -62,39 +62,93 @@ package struct ResultDocument: Equatable, Sendable {
 }
 
 extension ResultDocument {
-    /// Results without rows in the other formats that InfluxDB speaks; nil: the client takes JSON, or there are rows.
+    /// Results in the other formats that InfluxDB speaks; nil: the client takes JSON, or there are rows of reads.
     /// CSV shows neither successes nor errors of statements; MessagePack leaves the number out beside an error [1.6.7].
     /// - Parameter accept: the request's `Accept`, which 1.6 and 1.7 compare as a whole.
-    package static func withoutRows(
+    package static func withoutReads(
         _ results: [[UInt8]], accept: String
     ) -> (contentType: String, body: [UInt8])? {
-        let parsed = results.compactMap { ResultJSON($0) }
-        guard parsed.count == results.count, parsed.allSatisfy({ $0["series"] == nil && $0["messages"] == nil }) else {
-            return nil
-        }
+        let parsed = results.compactMap { ResultJSON($0) }.compactMap { PlainResult($0) }
+        guard parsed.count == results.count else { return nil }
         switch accept {
-        case "text/csv", "application/csv": return ("text/csv", [])
+        case "text/csv", "application/csv":
+            let tables = parsed.compactMap(\.written).map { "name,tags,time,written\nresult,,0,\($0)\n" }
+            return ("text/csv", Array(tables.joined(separator: "\n").utf8))
         case "application/x-msgpack":
             var writer = MessagePackWriter()
             writer.map(1)
             writer.text("results")
             writer.array(parsed.count)
-            for (number, result) in parsed.enumerated() {
-                if let error = result["error"]?.string {
-                    writer.map(1)
-                    writer.text("error")
-                    writer.text(error)
-                } else {
-                    writer.map(2)
-                    writer.text("statement_id")
-                    writer.number(number)
-                    writer.text("series")
-                    writer.array(0)
-                }
-            }
+            for (number, result) in parsed.enumerated() { result.write(number, to: &writer) }
             return ("application/x-msgpack", writer.bytes)
         default: return nil
         }
+    }
+}
+
+/// A statement's result that does not hold rows which were read.
+private struct PlainResult {
+    var error: String?
+    /// Of a SELECT INTO.
+    var written: Int?
+    private var isEpoch = false
+    private var warnings: [String] = []
+
+    /// nil: it holds such rows.
+    init?(_ json: ResultJSON) {
+        error = json["error"]?.string
+        let messages = json["messages"]?.elements ?? []
+        warnings = messages.compactMap { $0["text"]?.string }
+        guard let series = json["series"] else {
+            if messages.isEmpty { return }
+            return nil
+        }
+        guard series.elements.count == 1, let row = series.elements.first, row["name"]?.string == "result",
+            row["columns"]?.elements.map(\.string) == ["time", "written"], let values = row["values"]?.elements,
+            values.count == 1, let text = values[0].elements.last?.literal, let count = Int(text), count >= 0
+        else { return nil }
+        written = count
+        isEpoch = values[0].elements.first?.literal == "0"
+        guard isEpoch || values[0].elements.first?.string == "1970-01-01T00:00:00Z" else { return nil }
+    }
+
+    func write(_ number: Int, to writer: inout MessagePackWriter) {
+        if let error {
+            writer.map(1)
+            writer.text("error")
+            writer.text(error)
+            return
+        }
+        writer.map(warnings.isEmpty ? 2 : 3)
+        writer.text("statement_id")
+        writer.number(number)
+        if !warnings.isEmpty {
+            writer.text("messages")
+            writer.array(warnings.count)
+            for warning in warnings {
+                writer.map(2)
+                writer.text("level")
+                writer.text("warning")
+                writer.text("text")
+                writer.text(warning)
+            }
+        }
+        writer.text("series")
+        guard let written else { return writer.array(0) }
+        writer.array(1)
+        writer.map(3)
+        writer.text("name")
+        writer.text("result")
+        writer.text("columns")
+        writer.array(2)
+        writer.text("time")
+        writer.text("written")
+        writer.text("values")
+        writer.array(1)
+        writer.array(2)
+        // The epoch as a time: extension 5, seconds and nanoseconds.
+        if isEpoch { writer.number(0) } else { writer.bytes += [0xC7, 12, 5] + [UInt8](repeating: 0, count: 12) }
+        writer.number(written)
     }
 }
 

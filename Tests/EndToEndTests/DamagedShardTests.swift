@@ -57,8 +57,9 @@ extension EndToEnd {
         func marker() async throws {
             try await TestCluster.run(node: settings(.index)) { cluster in
                 try await cluster.waitForMarker(on: cluster.b)
+                let shards = try await shards(of: "_sluice", on: cluster.b)
                 try await kill(cluster)
-                try cluster.b.damage(.index, shard: shards(of: "_sluice", on: cluster.a)[0], of: "_sluice")
+                try cluster.b.damage(.index, shard: shards[0], of: "_sluice")
                 try await cluster.b.start()
                 try await cluster.gateway.waitUntilInSync()
                 try #require(try await cluster.client.write("m v=1 1", db: "t").status == 204)

@@ -59,6 +59,23 @@ struct PlanTextTests {
                 """)
     }
 
+    @Test("D1 the rows of a SELECT INTO are read from one node and go through the log")
+    func selectInto() throws {
+        let query = "SELECT mean(v) INTO $t FROM cpu GROUP BY *"
+        #expect(
+            try text(query, params: #"{"t":{"identifier":"avg"}}"#) == """
+                1  SELECT mean(v) INTO avg FROM cpu GROUP BY *
+                   kind          select_into
+                   databases     telegraf
+                   measurements  cpu
+                   target        avg
+                   times         all
+                   needs         requires READ on telegraf, requires WRITE on telegraf
+                   step 1        read: one in-sync node of a, b; its rows are points for the log, in database telegraf, the default retention policy; each of a, b applies them
+                answer  of the gateway: how many points were written
+                """)
+    }
+
     @Test("no password is shown")
     func password() throws {
         #expect(

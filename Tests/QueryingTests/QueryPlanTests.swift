@@ -4,13 +4,15 @@ import Testing
 
 @Suite("What is done with the statements of a request")
 struct QueryPlanTests {
-    /// The steps as text: `R` and the number of statements for reads, `M` and the kind for mutations.
+    /// The steps as text: `R` and the number of statements for reads, `M` the kind for mutations, `I`
+    /// and the target's database for SELECT INTO.
     private func steps(_ text: String) -> String {
         do throws(QueryPlan.Problem) {
             return try QueryPlan(text: Array(text.utf8)).steps.map { step in
                 switch step {
                 case .read(_, let count, _): "R\(count)"
                 case .mutation(let statement): "M:\(statement.kind)"
+                case .selectInto(let into): "I:\(into.database)"
                 case .known(let result): "K:\(String(decoding: result.json, as: UTF8.self))"
                 }
             }.joined(separator: " ")
@@ -27,7 +29,7 @@ struct QueryPlanTests {
             ("SELECT * FROM cpu; DROP MEASUREMENT cpu; SELECT * FROM cpu; SHOW DATABASES", "R1 M:dropMeasurement R2"),
             ("CREATE DATABASE a; CREATE DATABASE b", "M:createDatabase M:createDatabase"),
             ("/* x */ drop measurement cpu -- y", "M:dropMeasurement"),
-            ("SELECT * INTO b FROM a", "M:selectInto"),
+            ("SELECT * INTO b FROM a", "I:"), ("SELECT * INTO d..b FROM a; SHOW USERS", "I:d R1"),
             (";;", "R0"),
         ]
     )

@@ -39,6 +39,7 @@ private func treatment(_ kind: StatementKind) -> String {
     case .read where kind.describesOneNode: "one in-sync node answers, of itself"
     case .read where HiddenRows.Listing(kind) != nil: "one in-sync node answers; Sluice's own database is left out"
     case .read: "one in-sync node answers"
+    case .mutation where kind == .selectInto: "read from one in-sync node, written through the log"
     case .mutation: "a record in the log, which every node runs in order"
     case .perNode: "refused, unless `X-Sluice-Node` names the node: then that node runs it"
     }
