@@ -48,11 +48,23 @@ struct ChunkReader {
             case .needs(let bytes):
                 scratch = Array(repeating: 0, count: bytes)
             case .lost(let damage):
-                throw FeedFailure(reason: "\(damage)", lostBefore: damage.lost.upperBound)
+                let end = endOfLoss(from: damage.lost.upperBound)
+                let whole = LogDamage(lost: damage.lost.lowerBound..<end, path: damage.path, reason: damage.reason)
+                throw FeedFailure(reason: "\(whole)", lostBefore: end)
             case .atEnd:
                 throw FeedFailure(reason: "nothing is there, though the durable end lies beyond")
             }
         }
+    }
+
+    /// The first record that can be read again: what has rotten in one place is one loss, however many records it was.
+    private mutating func endOfLoss(from offset: Offset) -> Offset {
+        var end = offset
+        while end < log.durableEnd, case .lost(let more)? = try? readIntoScratch(from: end), more.lost.upperBound > end
+        {
+            end = more.lost.upperBound
+        }
+        return end
     }
 
     private mutating func readIntoScratch(from offset: Offset) throws(LogError) -> ReadResult {

@@ -22,6 +22,8 @@ struct NodeControl {
     var isDrill = false
     var pauseEnd: Scheduled<Void>?
     var isBeingGivenUp = false
+    /// Records below it may be lost to this node: an operator who took it as it is past lost records has said so.
+    var toleratesLossBelow = Offset.zero
 
     init(memory: NodeMemory, shards: OpenShards) {
         self.memory = memory
@@ -227,7 +229,14 @@ extension ClusterControl {
     }
 
     package func needsCopy(_ node: NodeIndex, reason: String, lostBefore: Offset?) {
-        onControl { [self] in giveUp(node, reason: reason, keeping: lostBefore) }
+        onControl { [self] in
+            let own = state.value.nodes[Int(node.value)]
+            if let lostBefore, lostBefore <= own.toleratesLossBelow, own.isAttached, let interviewed = own.interviewed {
+                let words = "\(reason); skipped by the operator's word that took \(name(node)) as it is"
+                return attach(node, at: lostBefore, interviewed, reason: words)
+            }
+            giveUp(node, reason: reason, keeping: lostBefore)
+        }
     }
 
     /// The log will not bring the node up to date. That is durable before anything is deleted that it lacks.
@@ -465,6 +474,10 @@ extension ClusterControl {
     }
 
     private func trusted(_ node: NodeIndex, at offset: Offset, _ interviewed: Interviewed) {
+        // One word is enough for all that has rotted until now.
+        if state.value.nodes[Int(node.value)].memory.needsCopy != nil {
+            state.value.nodes[Int(node.value)].toleratesLossBelow = commitLog.durableEnd
+        }
         state.value.nodes[Int(node.value)].memory.diverged = []
         publishDivergences()
         attach(node, at: offset, interviewed, reason: "an operator trusts it as it is")
