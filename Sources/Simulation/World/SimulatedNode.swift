@@ -45,6 +45,7 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
     /// Called after each step that was carried out.
     package var onChange: (() -> Void)?
     private let scheduler: Scheduler
+    private let processID: Int64
     private var isStopped = false
     private var held: [() -> Void] = []
     /// New with each start of its process: what an older one began is lost.
@@ -56,9 +57,12 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
         self.scheduler = scheduler
         link = Link(scheduler: scheduler)
         server = InfluxServer(settings: settings)
-        // No two processes were started in the same nanosecond.
-        server.start(now: SimulatedClock.wall(scheduler.now) - settings.processID)
+        processID = settings.processID
+        startServer()
     }
+
+    /// No two processes were started in the same nanosecond.
+    private func startServer() { server.start(now: wall - processID) }
 
     private var wall: Int64 { SimulatedClock.wall(scheduler.now) + clockOffset }
 
@@ -80,7 +84,7 @@ package final class SimulatedNode: ConnectionPeer, @unchecked Sendable {
     package func start() {
         guard !isRunning else { return }
         isRunning = true
-        server.start(now: wall)
+        startServer()
     }
 
     /// Another data folder under the same address, as after a restored backup; nil: an empty one. The process must not run.
