@@ -29,7 +29,38 @@ let influxQL = FuzzTarget("influxql") { bytes in
         }
         demand(isEmpty(text[end...]), "something stands behind the last statement")
     }
+    checkTrees(of: text, moment: moments[Int(choices) / 2 % moments.count])
 }
+
+/// What is decided on trees, with values in the places of parameters.
+private func checkTrees(of text: [UInt8], moment: Int64) {
+    guard case .statements(let statements) = Parsed(utf8: text, parameters: parameters) else { return }
+    for statement in statements {
+        _ = statement.analysis
+        _ = try? statement.timeBounds(now: moment)
+        _ = statement.namedDatabases
+        let printed = statement.body.unredacted
+        // Some values of parameters have no spelling.
+        if case .statements(let read) = Parsed(printed, parameters: [:]), !statement.usesParameters {
+            demand(read.map(\.body) == [statement.body], "printed it is another statement: \(printed)")
+        } else {
+            demand(statement.usesParameters, "printed it is none: \(printed)")
+        }
+        if let executable = statement.executable(at: moment, parameters: parameters) {
+            guard case .statements(let read) = Parsed(executable, parameters: [:]), read.count == 1 else {
+                return demand(false, "what is logged is no statement: \(executable)")
+            }
+            demand(
+                read[0].kind == statement.kind && !read[0].usesParameters, "what is logged is another: \(executable)")
+            demand(!read[0].callsNow || executable.contains("now()"), executable)
+        }
+    }
+}
+
+private let parameters: [String: BoundValue] = [
+    "p": .identifier("name"), "a": .string("it's\n"), "b": .integer(-5), "c": .number(2.5), "d": .duration("90m"),
+    "e": .regex("a/b"), "f": .identifier("now"), "g": .boolean(true), "h": .invalid("no"),
+]
 
 private let moments: [Int64] = [0, 1_795_217_070_123_456_789, .max, .min, -1]
 

@@ -123,7 +123,8 @@ extension Lexer {
     /// The same of what the text has there: of a bound parameter, its name.
     func written(_ token: Token) -> String {
         guard token.isQuoted else { return Runes.text(of: bytes, token.contentStart..<token.end) }
-        return unescaped(token.contentStart..<token.end - 1)
+        // A quote that nothing follows has no end.
+        return unescaped(token.contentStart..<max(token.contentStart, token.end - 1))
     }
 
     /// Whether the token's content is `word` (lower case, ASCII) in any case.

@@ -366,6 +366,8 @@ struct StatementGenerator {
         "SELECT \"select\" FROM \"from\"", "SELECT v FROM x WHERE time > now()-1h",
         "SELECT v FROM x WHERE time > now ()", "SELECT v FROM x WHERE a = -b", "SELECT v FROM x WHERE a = - -b",
         "SELECT v FROM x WHERE a = -'b'", "SELECT v FROM x WHERE a = -true", "SELECT v FROM x WHERE a = -distinct(b)",
+        "SELECT \"", "SELECT '", "SELECT $\"", "SELECT v FROM \"", "SELECT v FROM x WHERE a = '",
+        "SELECT v FROM x WHERE a = \"", "SELECT f(\"", "DROP MEASUREMENT \"", "SET PASSWORD FOR u = '", "SELECT a::\"",
         "SELECT -f(v) FROM x", "SELECT f( v ) , g ( v ) FROM x", "SELECT f(v FROM x", "SELECT f(v,) FROM x",
         "SELECT f(,v) FROM x", "SELECT f(/a/, /b/) FROM x", "SELECT f(/a/ b) FROM x", "SELECT a.f(v) FROM x",
     ]

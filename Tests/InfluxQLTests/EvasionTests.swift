@@ -118,6 +118,23 @@ private func threadTime() -> Duration {
     return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }
 
+@Test(
+    "A quote that nothing follows is refused wherever it stands",
+    arguments: [
+        "SELECT ", "SELECT v FROM ", "SELECT v FROM m WHERE a = ", "SELECT f(", "SELECT -", "SELECT v FROM m GROUP BY ",
+        "SELECT v FROM m fill(", "SELECT v FROM m tz(", "DROP MEASUREMENT ", "SET PASSWORD FOR u = ", "SELECT v::",
+        "SELECT distinct ", "SHOW TAG VALUES WITH KEY = ", "KILL QUERY 5 ON ", "SELECT v AS ", "SELECT v INTO ", "",
+    ])
+func aQuoteAtTheEnd(_ text: String) {
+    for quote in ["\"", "'", "$\"", "\"\\", "'\\"] {
+        #expect(kinds(text + quote) == nil)
+        guard case .unrecognised = Parsed(text + quote, parameters: ["a": .integer(1)]) else {
+            Issue.record("\(text)\(quote)")
+            continue
+        }
+    }
+}
+
 @Test("Nesting is refused beyond a limit and fine below it")
 func nestingIsLimited() {
     func nested(_ depth: Int) -> String {
