@@ -11,9 +11,8 @@ package struct StatementAnalysis: Hashable, Sendable {
     package var databases: Set<Name?>
     /// The target of INTO.
     package var target: MeasurementReference?
-    /// How many measurements are named, each counted once; nil where the number depends on the data or on a parameter:
-    /// a regex, or no FROM in a statement that then means all.
-    package var measurementCount: Int?
+    /// It means every measurement of its database, because it names none.
+    fileprivate var meansAll = false
     /// A function other than `time` or `now` is called in the fields of the SELECT or of a subquery.
     package var aggregates = false
     /// `GROUP BY time(...)`, here or in a subquery.
@@ -42,7 +41,7 @@ extension Statement {
         var databases = Set(reads.map { $0.database ?? database })
         if reads.isEmpty, database != nil || body.meansAllWithoutSources { databases.insert(database) }
         var analysis = StatementAnalysis(kind: kind, reads: reads, databases: databases, target: target)
-        analysis.measurementCount = body.measurementCount(reads)
+        analysis.meansAll = reads.isEmpty && body.meansAllWithoutSources
         if let select = body.select { analysis.add(select, depth: 1) }
         analysis.callsNow = !nowCalls.isEmpty || callsParameter
         if case .select(let select) = body { analysis.limit = select.limits.limit?.literal }
@@ -103,9 +102,11 @@ extension Expression {
     }
 }
 
-extension StatementBody {
-    fileprivate func measurementCount(_ reads: [MeasurementReference]) -> Int? {
-        if reads.isEmpty, meansAllWithoutSources { return nil }
+extension StatementAnalysis {
+    /// How many measurements are named, each counted once; nil where the number depends on the data or on a parameter:
+    /// a regex, or no FROM in a statement that then means all.
+    package var measurementCount: Int? {
+        if meansAll { return nil }
         if reads.count == 1, case .name(.literal) = reads[0].measurement { return 1 }
         var names: Set<MeasurementReference> = []
         for reference in reads {
@@ -114,7 +115,9 @@ extension StatementBody {
         }
         return names.count
     }
+}
 
+extension StatementBody {
     /// Whether the statement means every measurement of its database if it names none.
     fileprivate var meansAllWithoutSources: Bool {
         switch self {

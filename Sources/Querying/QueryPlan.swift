@@ -75,16 +75,17 @@ package struct QueryPlan: Equatable, Sendable {
             }
             switch (statement.kind.effect, isForNode: context.isForNode) {
             case (.read, _), (.perNode, true):
-                let bytes = Array(statement.bytes)
                 let listing = HiddenRows.Listing(statement.kind)
-                if case .read(let before, let count, var listings) = steps.last {
+                if case .read(var text, let count, var listings) = steps.last {
+                    // In place: a request may have thousands of statements.
+                    steps.removeLast()
+                    text += [UInt8(ascii: ";"), UInt8(ascii: "\n")]
+                    text += statement.bytes
                     listings[count] = listing
-                    steps[steps.count - 1] = .read(
-                        text: before + [UInt8(ascii: ";"), UInt8(ascii: "\n")] + bytes, statements: count + 1,
-                        listings: listings
-                    )
+                    steps.append(.read(text: text, statements: count + 1, listings: listings))
                 } else {
-                    steps.append(.read(text: bytes, statements: 1, listings: listing.map { [0: $0] } ?? [:]))
+                    steps.append(
+                        .read(text: Array(statement.bytes), statements: 1, listings: listing.map { [0: $0] } ?? [:]))
                 }
             case (.mutation, true):
                 throw Problem(
