@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NodeClient
+import TestSupport
 import Testing
 
 /// Waits for something that is certain to come.
@@ -238,7 +239,7 @@ struct TestNode {
                         NodeHandler(script: script, node: shared, readsBodies: readsBodies))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).wait()
+            .bind(host: "127.0.0.1", port: FreePort.next()).wait()
         let port = try #require(listener.localAddress?.port)
         let loop = group.next()
         let pool = try loop.submit {
