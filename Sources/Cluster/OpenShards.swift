@@ -81,12 +81,7 @@ package struct StubbornWrite: Equatable, Sendable {
         self.words = words
     }
 
-    /// InfluxDB's words begin with the shard that it could not open: `[shard 7] unexpected end of JSON input`.
-    var namedShard: Int64? {
-        guard let start = words.firstRange(of: "[shard ")?.upperBound else { return nil }
-        let digits = words[start...].prefix { $0.isASCII && $0.isNumber }
-        return words[digits.endIndex...].hasPrefix("]") ? Int64(digits) : nil
-    }
+    var namedShard: Int64? { OpenShards.unopened(in: words) }
 
     func concerns(_ listed: ListedShard, isKnown: Bool) -> Bool {
         guard listed.shard.database == database, policy.isEmpty || listed.shard.policy == policy else { return false }
@@ -98,6 +93,13 @@ package struct StubbornWrite: Equatable, Sendable {
 
 /// The shards that a node was seen to have open.
 package struct OpenShards: Equatable, Sendable {
+    /// The shard that InfluxDB says it could not open: `[shard 7] unexpected end of JSON input`.
+    package static func unopened(in words: String) -> Int64? {
+        guard let start = words.firstRange(of: "[shard ")?.upperBound else { return nil }
+        let digits = words[start...].prefix { $0.isASCII && $0.isNumber }
+        return words[digits.endIndex...].hasPrefix("]") ? Int64(digits) : nil
+    }
+
     /// By shard: the node's cursor when it was last seen without it, so that all its data lies in the log from there on;
     /// nil: it may hold anything.
     package private(set) var known: [ShardIdentity: Offset?]

@@ -86,53 +86,38 @@ struct ClientQuery {
     var accept: String { headers.first { $0.0 == "Accept" }?.1 ?? "" }
 
     /// Everything, for one node to answer.
-    var whole: NodeRequest {
-        NodeRequest(
-            method: .POST, target: target(isPretty: parameters.isPretty), headers: headers,
-            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
-        )
-    }
+    var whole: NodeRequest { request(isPretty: parameters.isPretty) }
 
     /// Everything, for an answer that is read on its way.
-    var uncompressed: NodeRequest {
-        NodeRequest(
-            method: .POST, target: target(isPretty: parameters.isPretty),
-            headers: headers.filter { $0.0 != "Accept-Encoding" },
-            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
-        )
-    }
+    var uncompressed: NodeRequest { request(isPretty: parameters.isPretty, without: ["Accept-Encoding"]) }
 
     /// Everything, for an answer that is taken apart: not compressed, without line breaks inside.
-    var plain: NodeRequest {
-        NodeRequest(
-            method: .POST, target: target(isPretty: false), headers: headers.filter { $0.0 != "Accept-Encoding" },
-            body: [ByteBuffer(bytes: parameters.encodedForm(replacing: Self.ownParameters))]
-        )
-    }
+    var plain: NodeRequest { request(without: ["Accept-Encoding"]) }
 
     /// A SELECT whose rows are read as they come.
     func rows(_ text: String) -> NodeRequest {
-        let own: [String: [UInt8]?] = [
-            "q": Array(text.utf8), "chunked": Array("true".utf8), "chunk_size": nil, "async": nil, "epoch": nil,
-            "params": nil,
-        ]
-        let form = parameters.encodedForm(replacing: own.merging(Self.ownParameters) { $1 })
-        return NodeRequest(
-            method: .POST, target: target(isPretty: false),
-            headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) }
-                + [("Accept", "application/x-msgpack")],
-            body: [ByteBuffer(bytes: form)]
-        )
+        request(
+            without: ["Accept", "Accept-Encoding"], adding: [("Accept", "application/x-msgpack")],
+            replacing: [
+                "q": Array(text.utf8), "chunked": Array("true".utf8), "chunk_size": nil, "async": nil, "epoch": nil,
+                "params": nil,
+            ])
     }
 
     /// A part of the statements, as plain JSON that can be put together with other parts.
     func part(_ text: [UInt8]) -> NodeRequest {
-        let own: [String: [UInt8]?] = ["q": text, "chunked": nil, "chunk_size": nil, "async": nil]
-        let form = parameters.encodedForm(replacing: own.merging(Self.ownParameters) { $1 })
+        request(
+            without: ["Accept", "Accept-Encoding"],
+            replacing: ["q": text, "chunked": nil, "chunk_size": nil, "async": nil])
+    }
+
+    private func request(
+        isPretty: Bool = false, without removed: Set<String> = [], adding added: [(String, String)] = [],
+        replacing replacements: [String: [UInt8]?] = [:]
+    ) -> NodeRequest {
+        let form = parameters.encodedForm(replacing: replacements.merging(Self.ownParameters) { $1 })
         return NodeRequest(
-            method: .POST, target: target(isPretty: false),
-            headers: headers.filter { !["Accept", "Accept-Encoding"].contains($0.0) },
-            body: [ByteBuffer(bytes: form)]
-        )
+            method: .POST, target: target(isPretty: isPretty),
+            headers: headers.filter { !removed.contains($0.0) } + added, body: [ByteBuffer(bytes: form)])
     }
 }

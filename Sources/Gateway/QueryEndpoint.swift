@@ -161,12 +161,12 @@ final class QueryEndpoint: Endpoint, ReadSink {
         } else if let maximumRows = policy.maximumRows {
             limited = LimitedAnswer(
                 maximumRows: maximumRows, maximumBytes: context.settings.limits.mixedAnswerBytes,
-                isChunked: request.parameters["chunked"] == "true")
+                isChunked: request.isChunked)
             isPretty = request.parameters.isPretty
             node = request.uncompressed
         }
         let read = ReadExecution(
-            request: node, footprint: plan.footprint(database: request.parameters["db"] ?? ""), targets: context,
+            request: node, footprint: plan.footprint(database: request.context.database), targets: context,
             settings: request.settings(context.settings.read), turn: context.nextTurn(), only: request.node,
             eventLoop: context.eventLoop, logger: context.logger, sink: self
         )

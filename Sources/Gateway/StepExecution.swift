@@ -75,7 +75,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             rows += rowCounter.rows
             rowCounter = RowCounter(.json)
             let read = ReadExecution(
-                request: request.part(text), footprint: plan.footprint(database: request.parameters["db"] ?? ""),
+                request: request.part(text), footprint: plan.footprint(database: request.context.database),
                 targets: context, settings: request.settings(context.settings.read),
                 turn: context.nextTurn(), only: request.node, eventLoop: context.eventLoop, logger: context.logger,
                 sink: self
@@ -111,9 +111,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             position += 1
             next()
         case .failed(let words): failedStatement(words)
-        case .refused(let response):
-            if position == 0 { return respond(response) }
-            failed(status: response.status, body: [], words: response.words)
+        case .refused(let response): failed(response, words: response.words)
         }
     }
 
@@ -143,11 +141,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         if hasError { finish() } else { next() }
     }
 
-    private func failed(status: Int, body: [UInt8], words: String) {
-        guard position > 0 else { return respond(Response(status: status, body: ByteBuffer(bytes: body))) }
-        results.append(ResultDocument.error(words, statement: statementsDone))
-        statementsDone += 1
-        finish()
+    /// Of the first step the answer to the request, of a later one the error of its statement.
+    private func failed(_ response: Response, words: String) {
+        position == 0 ? respond(response) : failedStatement(words)
     }
 
     private func finish() {
@@ -179,10 +175,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         guard !context.view.current.ackSet.isEmpty else {
             context.figures.refused.add(1)
             let message = "no node is in sync: a statement that changes data cannot be answered now"
-            if position == 0 { return respond(.unavailable(message, retryAfter: 1)) }
-            return failed(status: 503, body: [], words: message)
+            return failed(.unavailable(message, retryAfter: 1), words: message)
         }
-        let database = request.parameters["db"] ?? ""
+        let database = request.context.database
         guard let text = statement.executable(at: now, parameters: plan.parameters) else {
             return failedStatement(
                 "a statement that changes data cannot take this value from a parameter: it has no spelling in InfluxQL")
@@ -219,7 +214,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     func notDurable(_ error: LogError) {
         change?.notLogged()
         if position == 0 { return respond(.notLogged(error, figures: context.figures)) }
-        failed(status: 503, body: [], words: "\(error)")
+        failedStatement("\(error)")
     }
 
     func answered(_ outcome: MutationOutcome) {
@@ -229,8 +224,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         case .noNodeLeft:
             let words =
                 "timeout: every in-sync node left before it answered; the statement is in the log and will be applied"
-            if position == 0 { return respond(.error(500, words)) }
-            failed(status: 500, body: [], words: words)
+            failed(.error(500, words), words: words)
         case .answered(let answers):
             let first = answers[0].answer
             if answers.contains(where: {
@@ -244,7 +238,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
                 return failedStatement(message)
             }
             guard first.status == 200, let document = ResultDocument(first.body) else {
-                return failed(status: first.status, body: first.body, words: first.error ?? "")
+                return failed(
+                    Response(status: first.status, body: ByteBuffer(bytes: first.body)), words: first.error ?? "")
             }
             took(document, hasError: first.error != nil)
         }
@@ -292,8 +287,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         }
         guard readStatus == 200, let document = ResultDocument(readBytes) else {
             return failed(
-                status: readStatus, body: readBytes, words: ResponseErrors(readBytes).first ?? "a read failed"
-            )
+                Response(status: readStatus, body: ByteBuffer(bytes: readBytes)),
+                words: ResponseErrors(readBytes).first ?? "a read failed")
         }
         took(document, hasError: ResponseErrors(readBytes).first != nil)
     }
@@ -301,15 +296,14 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     func readRefused(status: Int, message: String) {
         read = nil
         context.figures.failedReads.add(1)
-        if position == 0 { return respond(.unavailable(message, retryAfter: 1)) }
-        failed(status: status, body: [], words: message)
+        failed(.unavailable(message, retryAfter: 1), words: message)
     }
 
     func readBroke(_ reason: String) {
         read = nil
         context.figures.failedReads.add(1)
-        if position == 0 { return respond(.unavailable("a node failed: \(reason)", retryAfter: 1)) }
-        failed(status: 503, body: [], words: "a node failed: \(reason)")
+        let words = "a node failed: \(reason)"
+        failed(.unavailable(words, retryAfter: 1), words: words)
     }
 }
 

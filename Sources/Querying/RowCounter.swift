@@ -114,16 +114,10 @@ package struct RowCounter: Sendable {
     // MARK: MessagePack
 
     private struct MessagePackState {
-        enum Kind { case skip, array, map }
-
         /// Bytes of a value that mean nothing here.
         var skip = 0
-        /// Of a length that is being read.
-        var lengthBytes = 0
-        var length = 0
-        var kind = Kind.skip
-        /// What an extension has beside its length.
-        var extra = 0
+        /// What came of a head that is not whole.
+        var head: [UInt8] = []
         /// How many values each open container still holds.
         var open: [Int] = []
     }
@@ -138,64 +132,29 @@ package struct RowCounter: Sendable {
                 if messagePack.skip == 0, endValue() { return (position, true) }
                 continue
             }
-            let byte = bytes[position]
+            messagePack.head.append(bytes[position])
             position += 1
-            if messagePack.lengthBytes > 0 {
-                messagePack.length = messagePack.length << 8 | Int(byte)
-                messagePack.lengthBytes -= 1
-                if messagePack.lengthBytes == 0, begin(messagePack.kind, messagePack.length + messagePack.extra) {
-                    return (position, true)
-                }
-            } else if beginValue(byte) {
-                return (position, true)
-            }
+            if headGrew() { return (position, true) }
         }
         return (bytes.count, false)
     }
 
     /// True: a document ends with it.
-    private mutating func beginValue(_ first: UInt8) -> Bool {
-        switch first {
-        case 0x80...0x8F: return begin(.map, Int(first & 15))
-        case 0x90...0x9F: return begin(.array, Int(first & 15))
-        case 0xA0...0xBF: return begin(.skip, Int(first & 31))
-        case 0xC4, 0xD9: readLength(1, .skip)
-        case 0xC5, 0xDA: readLength(2, .skip)
-        case 0xC6, 0xDB: readLength(4, .skip)
-        case 0xC7: readLength(1, .skip, extra: 1)
-        case 0xC8: readLength(2, .skip, extra: 1)
-        case 0xC9: readLength(4, .skip, extra: 1)
-        case 0xCC, 0xD0: return begin(.skip, 1)
-        case 0xCD, 0xD1: return begin(.skip, 2)
-        case 0xCA, 0xCE, 0xD2: return begin(.skip, 4)
-        case 0xCB, 0xCF, 0xD3: return begin(.skip, 8)
-        case 0xD4...0xD8: return begin(.skip, 1 + 1 << Int(first - 0xD4))
-        case 0xDC: readLength(2, .array)
-        case 0xDD: readLength(4, .array)
-        case 0xDE: readLength(2, .map)
-        case 0xDF: readLength(4, .map)
-        default: return endValue()
+    private mutating func headGrew() -> Bool {
+        var end = 0
+        let head: MessagePackHead?
+        do throws(MessagePackHead.Malformed) {
+            head = try MessagePackHead.read(messagePack.head, at: &end)
+        } catch {
+            head = .null
         }
-        return false
-    }
-
-    private mutating func readLength(_ bytes: Int, _ kind: MessagePackState.Kind, extra: Int = 0) {
-        messagePack.lengthBytes = bytes
-        messagePack.length = 0
-        messagePack.kind = kind
-        messagePack.extra = extra
-    }
-
-    private mutating func begin(_ kind: MessagePackState.Kind, _ length: Int) -> Bool {
-        switch kind {
-        case .skip: messagePack.skip = length
-        case .array:
-            if messagePack.open.count == Self.rowDepth { rows += 1 }
-            if length > 0 { messagePack.open.append(length) }
-        case .map:
-            if length > 0 { messagePack.open.append(2 * length) }
-        }
-        return length == 0 && endValue()
+        guard let head else { return false }
+        messagePack.head.removeAll(keepingCapacity: true)
+        if case .array = head, messagePack.open.count == Self.rowDepth { rows += 1 }
+        let following = head.following
+        messagePack.skip = following.bytes
+        if following.values > 0 { messagePack.open.append(following.values) }
+        return following.bytes == 0 && following.values == 0 && endValue()
     }
 
     private mutating func endValue() -> Bool {

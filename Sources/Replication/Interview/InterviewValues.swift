@@ -31,7 +31,7 @@ package struct InterviewFailure: Error, Equatable, Sendable, CustomStringConvert
     package var description: String { reason }
 
     /// The node could not open a shard when it started, and says so of every write to it.
-    var saysShardIsDamaged: Bool { reason.mentions("[shard ") }
+    var saysShardIsDamaged: Bool { OpenShards.unopened(in: reason) != nil }
 
     /// The node says that there is no such database or retention policy.
     var saysNotFound: Bool {
