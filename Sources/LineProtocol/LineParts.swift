@@ -24,6 +24,13 @@ package struct LineParts: Equatable, Sendable {
     /// In the precision of the write.
     package var time: Int64?
 
+    /// `time` in nanoseconds; nil: there is none, or it is beyond what 64 bits hold.
+    package func nanoseconds(_ precision: Precision) -> Int64? {
+        guard let (nanoseconds, overflow) = time?.multipliedReportingOverflow(by: precision.nanoseconds), !overflow
+        else { return nil }
+        return nanoseconds
+    }
+
     /// - Parameter line: A good line, as `PayloadLines` yields it.
     package init(_ line: UnsafeRawBufferPointer) {
         measurement = MeasurementName.range(inLine: line)

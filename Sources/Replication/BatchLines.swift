@@ -83,16 +83,35 @@ package struct BatchLines {
         }
     }
 
+    /// From the oldest to the newest of the lines that each rule speaks of, in nanoseconds; nil where it speaks of none,
+    /// or a time cannot be told.
+    func times(of rules: [RefusalRule], precision: Precision) -> [ClosedRange<Int64>?] {
+        var spans = rules.map { _ in (lowest: Int64.max, highest: Int64.min) }
+        for line in lines.indices {
+            withBytes(of: line) { bytes in
+                let candidates = rules.indices.filter { rules[$0].hasMeasurement(bytes) }
+                guard !candidates.isEmpty else { return }
+                let parts = LineParts(bytes)
+                for rule in candidates where rules[rule].matches(parts, of: bytes) {
+                    let time = parts.nanoseconds(precision)
+                    spans[rule].lowest = min(spans[rule].lowest, time ?? .min)
+                    spans[rule].highest = max(spans[rule].highest, time ?? .max)
+                }
+            }
+        }
+        return spans.map { span in
+            span.lowest <= span.highest && span.lowest != .min ? span.lowest...span.highest : nil
+        }
+    }
+
     /// The oldest and the newest time of these lines in nanoseconds; nil when one cannot be told.
     package func times(of chosen: [Int], precision: Precision) -> ClosedRange<Int64>? {
         var lowest = Int64.max
         var highest = Int64.min
         for line in chosen {
-            guard let time = withBytes(of: line, { LineParts($0).time }) else { return nil }
-            let (nanoseconds, overflow) = time.multipliedReportingOverflow(by: precision.nanoseconds)
-            guard !overflow else { return nil }
-            lowest = min(lowest, nanoseconds)
-            highest = max(highest, nanoseconds)
+            guard let time = withBytes(of: line, { LineParts($0).nanoseconds(precision) }) else { return nil }
+            lowest = min(lowest, time)
+            highest = max(highest, time)
         }
         return lowest <= highest ? lowest...highest : nil
     }

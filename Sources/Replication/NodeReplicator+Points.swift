@@ -27,7 +27,9 @@ struct StubbornBatch {
 extension NodeReplicator {
     func begin(_ batch: NodeLanes.Batch) {
         var flight = Flight(batch: batch)
-        if case .points(let database, _) = batch.items.first?.work { prepare(&flight, database: database) }
+        if case .points(let database, let key) = batch.items.first?.work {
+            prepare(&flight, database: database, key: key)
+        }
         flights[batch.id] = flight
         if flight.delivery?.next == .done {
             conclude(batch.id)
@@ -37,10 +39,11 @@ extension NodeReplicator {
     }
 
     /// Leaves out what the set has refused, and sets apart what is like lines that were refused a moment ago.
-    private func prepare(_ flight: inout Flight, database: String) {
-        let rules = recent.rules(database: database, now: eventLoop.monotonicNanoseconds)
+    private func prepare(_ flight: inout Flight, database: String, key: BatchKey) {
+        let now = eventLoop.monotonicNanoseconds
+        let recent = recent.refusals(database: database, policy: key.retentionPolicy, now: now)
         let hasFinals = !finals.isEmpty && flight.batch.items.contains { finals[$0.offset] != nil }
-        guard hasFinals || !rules.isEmpty else { return }
+        guard hasFinals || !recent.isEmpty else { return }
         let lines = BatchLines(flight.batch.items.compactMap(\.points))
         var excluded: [Int] = []
         if hasFinals {
@@ -50,10 +53,29 @@ extension NodeReplicator {
                 flight.excluded.insert(item.offset)
             }
         }
-        let suspects = lines.matching(rules)
+        let suspects = lines.matching(rules(recent, for: lines, database: database, key: key, now: now))
         guard !excluded.isEmpty || !suspects.isEmpty else { return }
         flight.lines = lines
         flight.delivery = BatchDelivery(lines: lines.count, excluded: excluded, suspects: suspects)
+    }
+
+    /// The kinds whose lines may travel behind the others. What has the wrong type in one shard may be what gives the
+    /// field its type in another: a conflict says something of the shard where it was met, of no other one.
+    private func rules(
+        _ recent: [RecentRefusals.Entry], for lines: BatchLines, database: String, key: BatchKey, now: Int64
+    ) -> [RefusalRule] {
+        let conflicts = recent.compactMap(\.rule.anyType)
+        guard !conflicts.isEmpty else { return recent.map(\.rule) }
+        let precision = Precision(rawValue: key.precision)
+        let times = precision.map { lines.times(of: conflicts, precision: $0) } ?? []
+        let spans = Dictionary(zip(conflicts, times)) { first, _ in first }
+        return recent.compactMap { entry in
+            guard let conflict = entry.rule.anyType else { return entry.rule }
+            guard let span = spans[conflict] ?? nil, let met = entry.times else { return nil }
+            let all = min(span.lowerBound, met.lowerBound)...max(span.upperBound, met.upperBound)
+            let isOne = shardGroups.isOneShard(all, database: database, policy: key.retentionPolicy, now: now)
+            return isOne == true ? entry.rule : nil
+        }
     }
 
     private func send(_ id: Int) {
@@ -145,7 +167,12 @@ extension NodeReplicator {
         var named: [Int] = []
         if let rule = RefusalRule(words: refusal.message) {
             named = lines.matching([rule], among: sent)
-            if !named.isEmpty { recent.hit(rule, database: database, now: eventLoop.monotonicNanoseconds) }
+            if !named.isEmpty, case .points(_, let key) = flight.batch.items[0].work {
+                recent.hit(
+                    rule, database: database, policy: key.retentionPolicy,
+                    times: Precision(rawValue: key.precision).flatMap { lines.times(of: named, precision: $0) },
+                    now: eventLoop.monotonicNanoseconds)
+            }
         }
         flights[id]?.delivery?.refused(refusal, dropped: droppedCount(refusal.message), named: named)
         // A line that cannot be read is refused before anything is stored, and the rest is stored before it is said.
@@ -196,20 +223,18 @@ extension NodeReplicator {
             let precision = Precision(rawValue: key.precision), let times = lines.times(of: sent, precision: precision)
         else { return settleLane(id, database: database) }
         let now = eventLoop.monotonicNanoseconds
-        switch shardGroups.isOneShard(times, database: database, now: now) {
+        switch shardGroups.isOneShard(times, database: database, policy: key.retentionPolicy, now: now) {
         case true?: proceed(id)
         case false?: settleLane(id, database: database)
         case nil where shardGroups.mayAsk(database: database, now: now):
             shardGroups.noteAsked(database: database, now: now)
             flights[id]?.settling = Settling(.answered(database: database), process: "")
             let generation = generation
-            questions.ask("SHOW SHARD GROUPS").assumeIsolated().whenComplete { [self] result in
+            questions.ask(ShardGroups.question(database: database)).assumeIsolated().whenComplete { [self] result in
                 guard !isStopped, generation == self.generation, flights[id]?.settling != nil else { return }
                 flights[id]?.settling = nil
                 if case .success(let series) = result {
-                    shardGroups.learned(
-                        ShardGroups.groups(of: database, in: series), database: database,
-                        now: eventLoop.monotonicNanoseconds)
+                    shardGroups.learned(series, database: database, now: eventLoop.monotonicNanoseconds)
                 }
                 proceedWhenOver(id, sent: sent, database: database)
             }
@@ -277,24 +302,5 @@ extension NodeReplicator {
         case .cancelled: contactLost(reason: "a request to it was cut off")
         }
         pump()
-    }
-}
-
-extension ShardGroups {
-    static func groups(of database: String, in series: [QuerySeries]) -> [Group] {
-        var groups: [Group] = []
-        for list in series {
-            guard let databases = list.column("database"), let starts = list.column("start_time"),
-                let ends = list.column("end_time")
-            else { continue }
-            for (index, name) in databases.enumerated() where name.string == database {
-                if let start = starts[index].string.flatMap(GoText.time),
-                    let end = ends[index].string.flatMap(GoText.time)
-                {
-                    groups.append(Group(start: start, end: end))
-                }
-            }
-        }
-        return groups
     }
 }

@@ -62,6 +62,18 @@ package struct RefusalRule: Hashable, Sendable {
         }
     }
 
+    private init(measurement: [UInt8], trait: Trait) {
+        self.measurement = measurement
+        self.trait = trait
+    }
+
+    /// Of a conflict of types: the lines that have the field, whatever its type; the first of them decides the type in
+    /// its shard. Nil: what is refused does not depend on the order of lines.
+    var anyType: RefusalRule? {
+        guard case .field(let key, _) = trait else { return nil }
+        return RefusalRule(measurement: measurement, trait: .fieldName(key))
+    }
+
     func hasMeasurement(_ line: UnsafeRawBufferPointer) -> Bool {
         let range = MeasurementName.range(inLine: line)
         // An escape makes the name in the line longer, never shorter.
@@ -108,9 +120,13 @@ func droppedDigits(_ words: String) -> Range<String.Index>? {
 
 /// The kinds of lines that were refused lately, by database.
 struct RecentRefusals {
-    private struct Entry {
+    struct Entry {
         let rule: RefusalRule
-        var lastHit: Int64
+        /// Of the write, as it was named.
+        let policy: String
+        /// From the oldest to the newest of the lines, in nanoseconds; nil: one could not be told.
+        let times: ClosedRange<Int64>?
+        fileprivate let lastHit: Int64
     }
 
     private var entries: [String: [Entry]] = [:]
@@ -118,10 +134,12 @@ struct RecentRefusals {
     /// A kind that was not met for this long is no storm any more; nanoseconds.
     private static let memory: Int64 = 60_000_000_000
 
-    mutating func hit(_ rule: RefusalRule, database: String, now: Int64) {
+    mutating func hit(
+        _ rule: RefusalRule, database: String, policy: String, times: ClosedRange<Int64>?, now: Int64
+    ) {
         var list = entries[database] ?? []
-        list.removeAll { $0.rule == rule || now - $0.lastHit > Self.memory }
-        list.append(Entry(rule: rule, lastHit: now))
+        list.removeAll { ($0.rule == rule && $0.policy == policy) || now - $0.lastHit > Self.memory }
+        list.append(Entry(rule: rule, policy: policy, times: times, lastHit: now))
         if list.count > Self.perDatabase { list.removeFirst() }
         entries[database] = list
     }
@@ -131,8 +149,7 @@ struct RecentRefusals {
         if let database { entries[database] = nil } else { entries = [:] }
     }
 
-    func rules(database: String, now: Int64) -> [RefusalRule] {
-        guard let list = entries[database] else { return [] }
-        return list.filter { now - $0.lastHit <= Self.memory }.map(\.rule)
+    func refusals(database: String, policy: String, now: Int64) -> [Entry] {
+        (entries[database] ?? []).filter { $0.policy == policy && now - $0.lastHit <= Self.memory }
     }
 }

@@ -94,6 +94,31 @@ extension EndToEnd {
         }
 
         @Test(
+            "S7 L15 a type conflict in one shard says nothing of another: the first value gives the field its type there"
+        )
+        func conflictElsewhere() async throws {
+            try await TestCluster.run { cluster in
+                let (client, later) = (cluster.client, 90 * 86_400 * 1_000_000_000)
+                try #require(try await client.write("m v=1 1", db: "t").status == 204)
+                // Both nodes have met a text where the field is a number, and only one remembers.
+                try #require(try await client.write("m v=\"x\" 2", db: "t").status == 400)
+                try await cluster.nodes[1].kill()
+                try await cluster.gateway.waitUntilOutOfSync("b")
+                try await cluster.nodes[1].start()
+                try await cluster.gateway.waitUntilInSync()
+                let text = "m v=\"first\" \(later)\nm v=2 \(later + 1)\nm other=1 \(later + 2)"
+                let reply = try await client.write(text, db: "t")
+                #expect(reply.status == 400, "\(reply)")
+                try await cluster.gateway.waitUntilDrained()
+                for node in cluster.nodes {
+                    let rows = try await node.client.rows("SELECT v::string, other FROM m WHERE time > 5", db: "t")
+                    #expect(rows.map { Array($0.dropFirst()) } == [["first", ""], ["", "1"]], "\(node.name)")
+                }
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
+        @Test(
             "S7 S1 kill -9 amid overwrites, DROP MEASUREMENT and type changes: reads never go back, nothing is refused")
         func killedAmidChanges() async throws {
             try await TestCluster.run { cluster in
