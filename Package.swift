@@ -71,6 +71,7 @@ let full: [Target] = [
             .product(name: "Yams", package: "Yams"),
             .product(name: "GRDB", package: "GRDB.swift"),
             .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
         ]
     ),
     .executableTarget(
@@ -149,7 +150,8 @@ let fuzzers: [Target] = [
 let fuzzersOfAll: [Target] = [
     // Of `Operations` alone: its other parts pull in four packages that would take minutes.
     .target(
-        name: "FuzzConfiguration", dependencies: ["NodeClient", "Querying", .product(name: "Yams", package: "Yams")],
+        name: "FuzzConfiguration",
+        dependencies: ["NodeClient", "Querying", "Gateway", .product(name: "Yams", package: "Yams")],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(
         name: "fuzz-full",

@@ -161,7 +161,7 @@ extension ConfigurationLoader {
 
     // MARK: Single values
 
-    private mutating func read<Value>(
+    mutating func read<Value>(
         _ node: Node, _ name: String, in file: FilePositions, _ parse: (String) throws(ValueFault) -> Value
     ) -> Value? {
         guard let scalar = node.scalar, !isNull(node) else {
@@ -183,7 +183,7 @@ extension ConfigurationLoader {
         return number
     }
 
-    private static func flag(_ text: String) throws(ValueFault) -> Bool {
+    static func flag(_ text: String) throws(ValueFault) -> Bool {
         switch text {
         case "true": return true
         case "false": return false

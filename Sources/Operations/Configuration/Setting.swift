@@ -48,7 +48,8 @@ package struct Setting: Sendable {
 
         choice(
             "access", \.access,
-            "who checks clients' writes and changes; auto: the nodes when one has a username, else nobody"),
+            "who decides what clients may; auto: `users` if there are any, else the nodes when one has a username, else nobody"
+        ),
         choice("ack", \.ack, "what a 204 promises at least"),
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),

@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 
 /// User and password for a gateway that asks its clients for them.
-package struct ClientCredential: Equatable, Sendable {
+package struct RetryCredential: Equatable, Sendable {
     package var username: String
     package var password: String
 
@@ -17,12 +17,12 @@ package struct ClientCredential: Equatable, Sendable {
 package struct ClientAddress: Sendable {
     /// `http://host:port`.
     let base: String
-    let credential: ClientCredential?
+    let credential: RetryCredential?
     private static let timeout = TimeAmount.seconds(60)
     private static let largestAnswer = 16 << 20
 
     /// - Parameter bound: where the gateway listens; an address that means all interfaces is reached by loopback.
-    package init(bound: String, credential: ClientCredential?) {
+    package init(bound: String, credential: RetryCredential?) {
         var host = bound
         for (all, loopback) in [("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:")] where bound.hasPrefix(all) {
             host = loopback + bound.dropFirst(all.count)

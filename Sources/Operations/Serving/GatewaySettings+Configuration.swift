@@ -27,7 +27,12 @@ extension GatewaySettings {
         }
         zone = configuration.zone
         eventLoops = configuration.threads
-        access = configuration.asksNodesForAccess ? .nodes(KeyedHasher()) : .none
+        access =
+            switch configuration.decidedAccess {
+            case .users: .users(KeyedHasher(), try UserDirectory(configuration.users))
+            case .nodes: .nodes(KeyedHasher())
+            case .auto, .none: .none
+            }
         ack = AckLevel(rawValue: configuration.ack.rawValue) ?? .insync
         consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
         withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
