@@ -149,8 +149,9 @@ class Server:
         """Everything that a database holds, in parts that can be compared with another server's."""
         policies = self.series(f'SHOW RETENTION POLICIES ON "{db}"')
         parts = {"policies": policies}
+        # Without a default policy these fail, and say so the same everywhere.
         for what in ("FIELD KEYS", "TAG KEYS"):
-            parts[what] = self.query(f'SHOW {what} ON "{db}"')
+            parts[what] = self.send("POST", "/query", q=f'SHOW {what} ON "{db}"').body
         for measurement in self.names(f'SHOW MEASUREMENTS ON "{db}"'):
             for policy in [row[0] for row in policies[0]["values"]]:
                 quoted = measurement.replace("\\", "\\\\").replace('"', '\\"')
