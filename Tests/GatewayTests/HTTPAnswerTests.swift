@@ -113,6 +113,7 @@ struct HTTPAnswerTests {
             "application/x-msgpack", "unable to parse 'm': missing fields", "application/x-msgpack",
             "\u{81}\u{A5}error\u{D9}#unable to parse 'm': missing fields"
         ),
+        ("pretty", "\"x\"", "application/json", "{\n    \"error\": \"\\\"x\\\"\"\n}\n"),
         ("text/csv, */*", "EOF", "application/json", "{\"error\":\"EOF\"}\n"),
         ("application/json", "EOF", "application/json", "{\"error\":\"EOF\"}\n"),
     ]
@@ -121,7 +122,8 @@ struct HTTPAnswerTests {
     func formats(_ row: (accept: String, message: String, contentType: String, body: String)) throws {
         let head = try RequestHead(
             HTTPRequestHead(
-                version: .http1_1, method: .GET, uri: "/query", headers: ["host": "a", "accept": row.accept]),
+                version: .http1_1, method: .GET, uri: "/query?\(row.accept)=true",
+                headers: ["host": "a", "accept": row.accept]),
             remoteAddress: nil)
         for response in [Response.error(400, row.message), .unauthorized(row.message)] {
             let answer = response.formatted(for: head)

@@ -1,24 +1,28 @@
-// The formats in which InfluxDB tells what went wrong: that of the answer which the client wants, JSON by default.
+// The formats in which InfluxDB tells what went wrong: that of the answer which the client wants.
 import NIOCore
 import Querying
 
-/// The format of an error's body, chosen by `Accept` as 1.6 and 1.7 do: by the whole of its text [1.6.7].
+/// The format of an error's body, chosen by `Accept` as 1.6 and 1.7 do: by the whole of its text; JSON by default [1.6.7].
 package enum ErrorFormat: Equatable {
     case json
+    /// With `pretty=true` in the URL, also of a write.
+    case prettyJSON
     case csv
     case messagePack
 
-    package init(accept: String?) {
+    package init(accept: String?, rawQuery: String) {
         switch accept {
         case "text/csv", "application/csv": self = .csv
         case "application/x-msgpack": self = .messagePack
-        default: self = .json
+        default:
+            let parameters = RequestParameters(urlQuery: rawQuery, method: "GET", contentType: nil, body: [])
+            self = parameters.isPretty ? .prettyJSON : .json
         }
     }
 
     package var contentType: String {
         switch self {
-        case .json: "application/json"
+        case .json, .prettyJSON: "application/json"
         case .csv: "text/csv"
         case .messagePack: "application/x-msgpack"
         }
@@ -33,6 +37,10 @@ package enum ErrorFormat: Equatable {
             body.writeStaticString("{\"error\":")
             body.writeJSONString(message)
             body.writeStaticString("}\n")
+        case .prettyJSON:
+            body.writeStaticString("{\n    \"error\": ")
+            body.writeJSONString(message)
+            body.writeStaticString("\n}\n")
         case .csv:
             body.writeStaticString("error\n")
             body.writeCSVField(message)

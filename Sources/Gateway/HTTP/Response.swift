@@ -10,8 +10,8 @@ package struct Response: Sendable {
     package var body: ByteBuffer
     /// Routed answers carry `Request-Id`, `X-Request-Id` and CORS headers; 404 and 405 of the mux do not.
     package var isRouted: Bool
-    /// What went wrong, for clients that want to hear it in another format than JSON; nil: `body` stays as it is.
-    private var message: ByteBuffer?
+    /// What went wrong, for clients that want to hear it in another form than plain JSON; nil: `body` stays as it is.
+    var errorText: ByteBuffer?
 
     package init(
         status: Int, contentType: String? = "application/json", headers: [(String, String)] = [],
@@ -87,17 +87,18 @@ package struct Response: Sendable {
         _ status: Int, _ message: some Collection<UInt8>, headers: [(String, String)]
     ) -> Response {
         var response = Response(status: status, headers: headers, body: ErrorFormat.json.body(message))
-        response.message = ByteBuffer(bytes: message)
+        response.errorText = ByteBuffer(bytes: message)
         return response
     }
 
-    /// The same error in the format that the request wants.
+    /// The same error in the form that the request wants.
     package func formatted(for request: RequestHead) -> Response {
-        guard let message, case let format = ErrorFormat(accept: request.headers.first(name: "Accept")), format != .json
-        else { return self }
+        guard let errorText else { return self }
+        let format = ErrorFormat(accept: request.headers.first(name: "Accept"), rawQuery: request.rawQuery)
+        guard format != .json else { return self }
         var response = self
         response.contentType = format.contentType
-        response.body = format.body(message.readableBytesView)
+        response.body = format.body(errorText.readableBytesView)
         return response
     }
 
