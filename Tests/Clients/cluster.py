@@ -199,10 +199,14 @@ auth-enabled = {str(authentication).lower()}
 {udp}""")
         self.process = None
 
-    def start(self):
+    def launch(self):
+        """Starts the server (again) on the same port and data, without waiting for it."""
         configuration = os.path.join(self.folder, "influxdb.conf")
         self.process = Process(
             f"influxd-{self.name}", [INFLUXD, "run", "-config", configuration], self.folder)
+
+    def start(self):
+        self.launch()
         eventually(f"node {self.name} answers", lambda: self.send("GET", "/ping").status == 204)
 
     def end(self):
@@ -224,8 +228,12 @@ class Gateway(Server):
                        f"data_dir: {self.folder}/data\nnodes:\n{entries}{keys}\n")
         self.process = None
 
-    def start(self):
+    def launch(self):
+        """Starts the gateway (again) on the same port and data, without waiting for it."""
         self.process = Process("sluice", [GATEWAY, "serve", "--config", self.configuration], self.folder)
+
+    def start(self):
+        self.launch()
         eventually("the gateway has all nodes in-sync", self.is_in_sync)
 
     @property
