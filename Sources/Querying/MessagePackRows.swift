@@ -135,20 +135,24 @@ struct MessagePackRows {
 }
 
 /// The smallest form of everything, as InfluxDB's encoder writes it.
-struct MessagePackWriter {
-    var bytes: [UInt8] = []
+package struct MessagePackWriter {
+    package var bytes: [UInt8] = []
 
-    mutating func map(_ count: Int) { head(count, small: 0x80, limit: 16, large: 0xDE) }
-    mutating func array(_ count: Int) { head(count, small: 0x90, limit: 16, large: 0xDC) }
+    package init() {}
 
-    mutating func text(_ text: String) {
-        let utf8 = Array(text.utf8)
-        if (32..<256).contains(utf8.count) {
-            bytes += [0xD9, UInt8(utf8.count)]
+    package mutating func map(_ count: Int) { head(count, small: 0x80, limit: 16, large: 0xDE) }
+    package mutating func array(_ count: Int) { head(count, small: 0x90, limit: 16, large: 0xDC) }
+
+    package mutating func text(_ text: String) { self.text(bytes: text.utf8) }
+
+    /// A text that need not be UTF-8.
+    package mutating func text(bytes text: some Collection<UInt8>) {
+        if (32..<256).contains(text.count) {
+            bytes += [0xD9, UInt8(text.count)]
         } else {
-            head(utf8.count, small: 0xA0, limit: 32, large: 0xDA)
+            head(text.count, small: 0xA0, limit: 32, large: 0xDA)
         }
-        bytes += utf8
+        bytes += text
     }
 
     /// Not negative.
