@@ -10,6 +10,7 @@ extension ConfigurationLoader {
         checkTimeouts()
         checkLimits()
         checkListeners()
+        checkUDP()
         if configuration.listen == configuration.admin, configuration.listen.port != 0 {
             report(
                 origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",

@@ -161,7 +161,7 @@ extension ConfigurationLoader {
 
     // MARK: Single values
 
-    private mutating func read<Value>(
+    mutating func read<Value>(
         _ node: Node, _ name: String, in file: FilePositions, _ parse: (String) throws(ValueFault) -> Value
     ) -> Value? {
         guard let scalar = node.scalar, !isNull(node) else {
