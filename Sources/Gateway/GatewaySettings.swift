@@ -75,6 +75,8 @@ package struct GatewaySettings: Sendable {
     /// What clients may send there.
     package var policy = Policy()
     package var listeners: [Listener] = []
+    /// Where points come as datagrams.
+    package var udp: [UDPSettings] = []
     /// The gateway's own zone: reads prefer nodes of it.
     package var zone = ""
     package var eventLoops = 1

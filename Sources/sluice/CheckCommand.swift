@@ -25,6 +25,9 @@ struct CheckCommand: AsyncParsableCommand {
                 let origin = loaded.listenerOrigins[number].description
                 table.add(["listener \(number + 1)", "\(listener.address), \(policy)", origin])
             }
+            for listener in configuration.udp {
+                table.add(["udp", "\(listener.address), database \(listener.database)", "file"])
+            }
             for node in configuration.nodes {
                 let user = node.credential.map { " as user \($0.username)" } ?? ""
                 table.add(["node \(node.name)", node.url + user, (loaded.origins["nodes"] ?? .builtIn).description])

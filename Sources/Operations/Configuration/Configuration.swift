@@ -100,6 +100,8 @@ package struct Configuration: Equatable, Sendable {
     /// What clients may send, unless their listener has its own.
     package var policy = Policy()
     package var listeners: [ConfiguredListener] = []
+    /// Addresses at which points come as datagrams.
+    package var udp: [ConfiguredUDPListener] = []
     package var dataDirectory = "/var/lib/sluice"
     package var nodes: [ConfiguredNode] = []
     /// The gateway's own; reads prefer nodes of the same zone.

@@ -28,7 +28,8 @@ extension ConfigurationLoader {
 
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
         let topLevel =
-            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners", "users"]
+            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections
+            + ["nodes", "listeners", "udp", "users"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
@@ -37,6 +38,8 @@ extension ConfigurationLoader {
                 readListeners(value, in: file)
             } else if key == "users" {
                 readUsers(value, in: file)
+            } else if key == "udp" {
+                readUDP(value, in: file)
             } else if key == "policy", value.mapping != nil {
                 readPolicy(value, in: file)
             } else if Setting.sections.contains(key), Setting.named(key) == nil {

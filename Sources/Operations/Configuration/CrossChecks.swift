@@ -11,6 +11,7 @@ extension ConfigurationLoader {
         checkLimits()
         checkListeners()
         checkAccess()
+        checkUDP()
         if configuration.listen == configuration.admin, configuration.listen.port != 0 {
             report(
                 origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",

@@ -2,6 +2,7 @@
 import Cluster
 import CommitLog
 import Gateway
+import LineProtocol
 import NIOCore
 import NodeClient
 
@@ -25,6 +26,7 @@ extension GatewaySettings {
                 host: listener.address.host, port: listener.address.port,
                 policy: listener.policy ?? configuration.policy)
         }
+        udp = configuration.udp.map(UDPSettings.init)
         zone = configuration.zone
         eventLoops = configuration.threads
         access =
@@ -74,6 +76,17 @@ extension GatewaySettings {
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")
         }
+    }
+}
+
+extension UDPSettings {
+    fileprivate init(_ listener: ConfiguredUDPListener) {
+        self.init(host: listener.address.host, port: listener.address.port, database: listener.database)
+        retentionPolicy = listener.retentionPolicy
+        precision = Precision(parameter: listener.precision) ?? .nanoseconds
+        batchSize = listener.batchSize
+        batchTimeout = .nanoseconds(listener.batchTimeout.nanoseconds)
+        readBuffer = listener.readBuffer
     }
 }
 
