@@ -4,6 +4,7 @@ import CommitLog
 import Gateway
 import NIOCore
 import NodeClient
+import SecureTransport
 
 extension GatewaySettings {
     /// - Throws: `ServingError` for a node whose url the node client cannot use.
@@ -17,13 +18,16 @@ extension GatewaySettings {
         log.maximumPendingBytes = configuration.limits.pendingLogBytes
         self.init(nodes: try configuration.nodes.map(Self.node), log: log)
 
-        host = configuration.listen.host
-        port = configuration.listen.port
+        endpoint = ListenEndpoint(configuration.listen, mode: configuration.listenMode)
         policy = configuration.policy
-        listeners = configuration.listeners.map { listener in
+        tls = try configuration.tls.map { try Self.source("listen", $0, .server) }
+        // Clients may have to show certificates there that the gateway has not.
+        if tls != nil { ownSocket = configuration.dataDirectory + "/own.sock" }
+        listeners = try configuration.listeners.map { listener in
             Listener(
-                host: listener.address.host, port: listener.address.port,
-                policy: listener.policy ?? configuration.policy)
+                ListenEndpoint(listener.address, mode: listener.mode),
+                policy: listener.policy ?? configuration.policy,
+                tls: try listener.tls.map { try Self.source("listener \(listener.address)", $0, .server) })
         }
         zone = configuration.zone
         eventLoops = configuration.threads
@@ -61,6 +65,15 @@ extension GatewaySettings {
         limits.queryWait = .nanoseconds(configuration.queryQueueTimeout.nanoseconds)
     }
 
+    /// Reads certificates and keys.
+    static func source(_ name: String, _ settings: TLSSettings, _ role: TLSRole) throws -> TLSContextSource {
+        do {
+            return try TLSContextSource(name: name, settings: settings, role: role)
+        } catch {
+            throw ServingError("\(name): \(error.what)", advice: error.advice)
+        }
+    }
+
     private static func node(_ node: ConfiguredNode) throws -> Node {
         do {
             return Node(
@@ -69,6 +82,27 @@ extension GatewaySettings {
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")
         }
+    }
+}
+
+extension ListenEndpoint {
+    init(_ address: ListenAddress, mode: UInt32) {
+        switch address {
+        case .tcp(let host, let port): self = .tcp(host: host, port: port)
+        case .unix(let path): self = .unix(path: path, mode: mode)
+        }
+    }
+}
+
+extension TCPConnector {
+    /// Reads the certificates and keys for nodes with a secure address.
+    init(to nodes: [ConfiguredNode]) throws {
+        var security: [NodeAddress: TLSContextSource] = [:]
+        for node in nodes where node.isSecure {
+            security[try NodeAddress(parsing: node.url)] = try GatewaySettings.source(
+                "node \(node.name)", node.tls ?? TLSSettings(), .client)
+        }
+        self.init(security: security)
     }
 }
 
