@@ -20,6 +20,8 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -43,7 +45,8 @@ let core: [Target] = [
 let full: [Target] = [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     library("ContentCoding", ["CZlib", nioCore]),
-    library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
+    library("SecureTransport", [nioCore, nioSSL, nioLocks]),
+    library("NodeClient", ["SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
     library(
         "Replication",
         [
@@ -58,16 +61,17 @@ let full: [Target] = [
         "Gateway",
         [
             "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
-            "ContentCoding", nioCore, nioPosix, nioHTTP1, nioLocks, logging,
+            "ContentCoding", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioLocks, nioSSL, nioTLS, logging,
         ]
     ),
     library(
         "Operations",
         [
             "CommitLog", "LineProtocol", "InfluxQL", "Cluster", "NodeClient", "Replication", "Querying", "Gateway",
-            logging, httpClient, nioCore, nioPosix,
+            "SecureTransport", logging, httpClient, nioCore, nioPosix,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             .product(name: "Yams", package: "Yams"),
             .product(name: "GRDB", package: "GRDB.swift"),
             .product(name: "Crypto", package: "swift-crypto"),
@@ -107,7 +111,7 @@ let full: [Target] = [
         name: "Chaos", dependencies: ["TestSupport", httpClient, nioCore, nioPosix], path: "Tests/Chaos",
         swiftSettings: strict),
     .target(
-        name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
+        name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix, nioSSL], path: "Tests/TestSupport",
         swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
@@ -151,7 +155,9 @@ let fuzzersOfAll: [Target] = [
     // Of `Operations` alone: its other parts pull in four packages that would take minutes.
     .target(
         name: "FuzzConfiguration",
-        dependencies: ["NodeClient", "Querying", "Gateway", .product(name: "Yams", package: "Yams")],
+        dependencies: [
+            "NodeClient", "Querying", "Gateway", "SecureTransport", .product(name: "Yams", package: "Yams"),
+        ],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(
         name: "fuzz-full",
@@ -172,6 +178,7 @@ let package = Package(
         ? []
         : [
             .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+            .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
             .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
             .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
             .package(url: "https://github.com/apple/swift-collections", from: "1.4.0"),

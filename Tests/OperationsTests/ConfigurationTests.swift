@@ -177,10 +177,8 @@ struct ConfigurationTests {
         ),
         ("nodes: [{name: a, url: h}]", ["sluice.yaml:1:24: the url \"h\" cannot be read: write http://host:8086"]),
         (
-            "nodes: [{name: a, url: https://h:1}]",
-            [
-                "sluice.yaml:1:24: the url \"https://h:1\" needs TLS, which this version cannot do to nodes: use http:// over a trusted network or a local TLS proxy"
-            ]
+            "nodes: [{name: a, url: ftp://h:1}]",
+            ["sluice.yaml:1:24: the url \"ftp://h:1\" is not an HTTP address: write http://host:8086"]
         ),
         (
             "nodes: [{name: a, url: http://h:0}]",

@@ -82,6 +82,9 @@ enum GatewayMetrics {
             counter(
                 "sluice_request_timeouts_total", "Connections closed for slowness.",
                 figures.timeouts.load(ordering: .relaxed)),
+            counter(
+                "sluice_tls_handshakes_failed_total", "Client connections that ended before TLS was agreed on.",
+                figures.tlsHandshakesFailed.load(ordering: .relaxed)),
             MetricFamily(
                 name: "sluice_answers_total", help: "Answers by class of status.", kind: .counter,
                 samples: answers.map { .init(labels: [("status", $0.0)], value: Double($0.1)) }),
