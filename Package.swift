@@ -22,6 +22,7 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
 // Lowest first; a target imports only what stands above it.
@@ -43,6 +44,10 @@ let core: [Target] = [
 let full: [Target] = [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     library("ContentCoding", ["CZlib", nioCore]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+    .target(
+        name: "Prometheus", dependencies: ["CSnappy", "LineProtocol", "InfluxQL", protobuf],
+        exclude: ["remote.proto"], swiftSettings: strict),
     library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
     library(
         "Replication",
@@ -58,7 +63,7 @@ let full: [Target] = [
         "Gateway",
         [
             "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
-            "ContentCoding", nioCore, nioPosix, nioHTTP1, nioLocks, logging,
+            "ContentCoding", "Prometheus", nioCore, nioPosix, nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
@@ -117,6 +122,7 @@ let full: [Target] = [
         ]),
     tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("PrometheusTests", ["Prometheus", "InfluxQL", "TestSupport"]),
     tests(
         "GatewayTests",
         [
@@ -132,7 +138,7 @@ let full: [Target] = [
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
-    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog"]),
+    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog", "Prometheus"]),
 ]
 
 // SLUICE_FUZZ=1 adds the fuzz targets, for `scripts/fuzz`: programs whose main function is libFuzzer's.
@@ -155,7 +161,7 @@ let fuzzersOfAll: [Target] = [
         name: "fuzz-full",
         dependencies: [
             "FuzzEngine", "FuzzConfiguration", "InfluxQL", "Cluster", "CZlib", "ContentCoding", "NodeClient",
-            "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
+            "Prometheus", "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
         ],
         path: "Fuzzing/Full", swiftSettings: strict),
 ]
@@ -179,6 +185,7 @@ let package = Package(
             .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+            .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         ],
     targets: coreOnly
         ? core + (fuzzing ? fuzzers : [])
