@@ -46,6 +46,11 @@ package struct RemoteRead: Equatable, Sendable {
     package init(_ message: [UInt8]) throws(Problem) {
         let request: Sluice_Prometheus_ReadRequest
         do {
+            var position = 0
+            while position < message.count {
+                position = try WireFormat.endOfField(
+                    in: message, at: position, of: "ReadRequest", field: "Queries")
+            }
             request = try Sluice_Prometheus_ReadRequest(serializedBytes: message)
         } catch {
             throw Problem(message: WireFormat.words(error))

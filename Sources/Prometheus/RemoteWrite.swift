@@ -100,18 +100,22 @@ package struct RemoteWrite: Sendable {
 
 /// The outermost layer of a protobuf message, as far as it must be known to take it apart at its seams.
 enum WireFormat {
-    /// The end of the field that begins at `start`. The words are those of the code that gogo makes for InfluxDB's
-    /// `WriteRequest`.
-    static func endOfField(in message: [UInt8], at start: Int) throws(RemoteWrite.Failure) -> Int {
+    /// The end of the field that begins at `start`. The words are those of the code that gogo makes for InfluxDB.
+    /// - Parameters:
+    ///   - name: of the message.
+    ///   - field: the name of its field 1, a list of messages.
+    static func endOfField(
+        in message: [UInt8], at start: Int, of name: String = "WriteRequest", field: String = "Timeseries"
+    ) throws(RemoteWrite.Failure) -> Int {
         var position = start
         let tag = try varint(in: message, at: &position)
         let (number, wireType) = (tag >> 3, tag & 7)
-        if wireType == 4 { throw .malformed("proto: WriteRequest: wiretype end group for non-group") }
+        if wireType == 4 { throw .malformed("proto: \(name): wiretype end group for non-group") }
         if number == 0 || number > 0x1FFF_FFFF {
-            throw .malformed("proto: WriteRequest: illegal tag \(number) (wire type \(wireType))")
+            throw .malformed("proto: \(name): illegal tag \(number) (wire type \(wireType))")
         }
         if number == 1, wireType != 2 {
-            throw .malformed("proto: wrong wireType = \(wireType) for field Timeseries")
+            throw .malformed("proto: wrong wireType = \(wireType) for field \(field)")
         }
         var length: UInt64
         switch wireType {
@@ -142,6 +146,7 @@ enum WireFormat {
 
     static func words(_ error: any Error) -> String {
         switch error {
+        case RemoteWrite.Failure.malformed(let words): words
         case BinaryDecodingError.truncated: "unexpected EOF"
         case BinaryDecodingError.invalidUTF8: "proto: a label is not valid UTF-8"
         default: "proto: malformed message"

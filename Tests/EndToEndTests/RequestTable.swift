@@ -111,10 +111,13 @@ struct RawAnswer {
             } + ["rest " + String(decoding: answer.rest, as: UTF8.self)]
         }
         let (mine, theirs) = (lines(self), lines(other))
+        func shown(_ line: String) -> String {
+            String(line.prefix(600)).replacingOccurrences(of: "\u{0}", with: "␀")
+        }
         if mine == theirs { return replies == other.replies ? [] : ["  the bodies differ in bytes that are no text"] }
         var result: [String] = []
-        for line in mine where !theirs.contains(line) { result.append("  gateway:  \(line.prefix(600))") }
-        for line in theirs where !mine.contains(line) { result.append("  influxdb: \(line.prefix(600))") }
+        for line in mine where !theirs.contains(line) { result.append("  gateway:  \(shown(line))") }
+        for line in theirs where !mine.contains(line) { result.append("  influxdb: \(shown(line))") }
         return result.isEmpty ? ["  the same lines in another order: \(mine)"] : result
     }
 

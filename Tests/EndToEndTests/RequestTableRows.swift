@@ -11,7 +11,7 @@ struct TableRow: CustomStringConvertible {
     var answers: Int?
 
     var description: String {
-        let text = String(decoding: bytes.prefix(300), as: UTF8.self)
+        let text = String(decoding: bytes.prefix(300), as: UTF8.self).replacingOccurrences(of: "\u{0}", with: "␀")
         return text.replacingOccurrences(of: "\r\n", with: "⏎").replacingOccurrences(of: "\n", with: "↵")
     }
 
@@ -67,7 +67,7 @@ struct TableRow: CustomStringConvertible {
 
     /// Every method on every path.
     static var routes: [TableRow] {
-        let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"]
+        let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"]
         let paths = [
             "/ping", "/status", "/query", "/write", "/", "/nothing", "/ping/", "/query/", "/write/", "//ping",
             "/PING", "/p%69ng", "/ping%20", "/query;x", "/api/v1/prom/write", "/api/v1/prom/read", "/api/v1/prom",
@@ -265,6 +265,7 @@ struct TableRow: CustomStringConvertible {
             raw("nonsense⏎⏎"),
             raw("GET /ping FTP/1.1⏎\(close)⏎"), raw(" GET /ping HTTP/1.1⏎\(close)⏎"),
             raw("⏎GET /ping HTTP/1.1⏎\(close)⏎"),
+            request("BREW", "/ping").but(400, "the parser knows the methods that are registered, and no others"),
             raw("get /ping HTTP/1.1⏎\(close)⏎"), raw("GET /ping HTTP/1.1⏎\(close)X y: 1⏎⏎"),
             raw("GET /ping HTTP/1.1⏎\(close): 1⏎⏎"),
             raw("GET /ping HTTP/1.1⏎\(close)X⏎⏎"), raw("GET /ping HTTP/1.1⏎\(close)X: a⏎ b⏎⏎"),
