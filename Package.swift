@@ -47,8 +47,8 @@ let full: [Target] = [
     library(
         "Replication",
         [
-            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks,
-            logging,
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "ContentCoding", "NodeClient", nioCore, nioPosix,
+            nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
@@ -116,7 +116,7 @@ let full: [Target] = [
             nioPosix, nioEmbedded, nioLocks,
         ]),
     tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
-    tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("ContentCodingTests", ["ContentCoding", nioCore, nioEmbedded]),
     tests(
         "GatewayTests",
         [

@@ -46,6 +46,8 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var zone: String
     /// With which the gateway itself speaks to it; nil: it asks for none.
     package var credential: ServiceCredential?
+    /// Points are sent to it as gzip: for links that are slow or cost money.
+    package var gzip = false
 
     package init(name: String, url: String, zone: String = "", credential: ServiceCredential? = nil) {
         self.name = name
@@ -60,6 +62,7 @@ package struct ConfiguredListener: Equatable, Sendable {
     package var address: ListenAddress
     /// nil: the general one.
     package var policy: Policy?
+    package var limits = ConfiguredListenerLimits()
 
     package init(address: ListenAddress, policy: Policy? = nil) {
         self.address = address
@@ -141,6 +144,18 @@ package struct Configuration: Equatable, Sendable {
         package var headers = 1_000_000
         package var bodiesInMemory = 1 << 30
         package var connections = 4_096
+        /// 0: no limit.
+        package var connectionsPerAddress = 0
+        package var headerTimeout = Duration.seconds(10)
+        package var idleTimeout = Duration.seconds(300)
+        package var bodyTimeout = Duration.seconds(30)
+        package var requests = 10_000
+        /// 0: no limit.
+        package var userRequests = 0
+        /// Per second; 0: no limit.
+        package var userRequestRate = 0
+        /// Per second; 0: no limit.
+        package var userBytesRate = 0
         /// Per event loop.
         package var concurrentQueries = 1_024
         /// Per event loop.

@@ -27,7 +27,8 @@ extension ConfigurationLoader {
     }
 
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
-        let topLevel = Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners", "udp"]
+        let topLevel =
+            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners", "udp"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
@@ -110,7 +111,7 @@ extension ConfigurationLoader {
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            let known = ["name", "url", "zone", "username", "password", "password_file"]
+            let known = ["name", "url", "zone", "username", "password", "password_file", "gzip"]
             guard known.contains(key) else {
                 reportUnknown(key, among: known, at: file.origin(keyNode))
                 continue
@@ -139,8 +140,11 @@ extension ConfigurationLoader {
         }
         do {
             let checked = try NodeText.checkURL(url.text)
+            let gzip = readGzip(values["gzip"])
             guard isComplete else { return }
-            configuration.nodes.append(ConfiguredNode(name: name.text, url: checked, zone: values["zone"]?.text ?? ""))
+            var node = ConfiguredNode(name: name.text, url: checked, zone: values["zone"]?.text ?? "")
+            node.gzip = gzip
+            configuration.nodes.append(node)
             let credential = CredentialText(
                 username: values["username"], password: values["password"], passwordFile: values["password_file"]
             )

@@ -46,23 +46,27 @@ extension ConfigurationLoader {
         }
         var address: (ListenAddress, Origin)?
         var policy: Policy?
+        var limits = ConfiguredListenerLimits()
         let problemsBefore = problems.count
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
+            case "limits": limits = listenerLimits(value, in: file)
             case "listen":
                 address = read(value, "listen of a listener", in: file, ListenAddress.init(parsing:))
                     .map { ($0, file.origin(value)) }
             case "policy":
                 policy = self.policy(value, "policy", in: file)
-            default: reportUnknown(key, among: ["listen", "policy"], at: file.origin(keyNode))
+            default: reportUnknown(key, among: ["listen", "limits", "policy"], at: file.origin(keyNode))
             }
         }
         guard problems.count == problemsBefore else { return }
         guard let (address, origin) = address else {
             return report(file.origin(node), "this listener has no address", advice: "add listen: 127.0.0.1:9096")
         }
-        configuration.listeners.append(ConfiguredListener(address: address, policy: policy))
+        var listener = ConfiguredListener(address: address, policy: policy)
+        listener.limits = limits
+        configuration.listeners.append(listener)
         listenerOrigins.append(origin)
     }
 
@@ -183,7 +187,7 @@ extension ConfigurationLoader {
         return number
     }
 
-    private static func flag(_ text: String) throws(ValueFault) -> Bool {
+    static func flag(_ text: String) throws(ValueFault) -> Bool {
         switch text {
         case "true": return true
         case "false": return false
