@@ -55,8 +55,8 @@ let full: [Target] = [
     library(
         "Replication",
         [
-            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks,
-            logging,
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "ContentCoding", "NodeClient", nioCore, nioPosix,
+            nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
@@ -127,7 +127,7 @@ let full: [Target] = [
             nioPosix, nioEmbedded, nioLocks,
         ]),
     tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
-    tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("ContentCodingTests", ["ContentCoding", nioCore, nioEmbedded]),
     tests("PrometheusTests", ["Prometheus", "InfluxQL", "TestSupport"]),
     tests(
         "GatewayTests",

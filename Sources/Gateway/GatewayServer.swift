@@ -48,6 +48,7 @@ package final class GatewayServer: Sendable {
     package let feed: LogFeed
     private let replicas: [ReplicatorHandle]
     private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
+    package let requestGate: RequestGate
     private let server: HTTPServer
     private let udp: [UDPListener]
     /// Of the UDP listeners, in configuration order.
@@ -184,13 +185,15 @@ package final class GatewayServer: Sendable {
                 eventLoop: eventLoop, address: node.address, limits: limits, credential: node.credential,
                 connector: surroundings.connector)
         }
+        var replicator = settings.replicator
+        replicator.gzip = node.gzip
         return ReplicatorHandle(
             eventLoop: eventLoop,
             replicator: NodeReplicator(
                 node: index, name: node.name, eventLoop: eventLoop,
                 pool: pool(settings.deliveryPool.maximumConnections), pingPool: pool(1),
                 questions: NodeInterview(pool: pool(4), clock: surroundings.clock), feed: feed,
-                settings: settings.replicator, delegate: delegate, figures: ReplicatorFigures(), logger: logger
+                settings: replicator, delegate: delegate, figures: ReplicatorFigures(), logger: logger
             )
         )
     }
@@ -215,16 +218,18 @@ package final class GatewayServer: Sendable {
         serverFigures = ServerFigures()
         replicatorFigures = replicas.map(\.figures)
         let contexts = loops.map(\.context)
+        let gate = RequestGate(settings)
+        requestGate = gate
         udp = settings.udp.enumerated().map { number, settings in
             UDPListener(settings, context: contexts[number % contexts.count], logger: logger)
         }
         server = HTTPServer(
-            group: group, limits: settings.server, figures: serverFigures, version: settings.fallbackVersion
+            group: group, limits: settings.serverLimits, figures: serverFigures, version: settings.fallbackVersion
         ) { eventLoop in
             guard let context = contexts.first(where: { $0.eventLoop === eventLoop }) else {
                 preconditionFailure("the server runs on the gateway's own event loops")
             }
-            return GatewayRouter(context: context.value)
+            return AdmittingRouter(GatewayRouter(context: context.value), gate: gate, context: context.value)
         }
         let server = server
         control.onVersion { server.advertise(version: $0) }

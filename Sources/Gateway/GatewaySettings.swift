@@ -16,6 +16,8 @@ package struct GatewaySettings: Sendable {
         package var zone: String
         /// With which the gateway itself speaks to the node; nil: the node asks for none.
         package var credential: ServiceCredential?
+        /// Points are sent to it as gzip.
+        package var gzip = false
 
         package init(name: String, address: NodeAddress, zone: String = "", credential: ServiceCredential? = nil) {
             self.name = name
@@ -33,12 +35,27 @@ package struct GatewaySettings: Sendable {
         package var tls: TLSContextSource?
         /// A socket that is bound to the endpoint already.
         package var passedSocket: CInt?
+        package var limits = ListenerLimits()
 
         package init(_ endpoint: ListenEndpoint, policy: Policy, tls: TLSContextSource? = nil) {
             self.endpoint = endpoint
             self.policy = policy
             self.tls = tls
         }
+    }
+
+    /// In the place of the general limits; nil: those.
+    package struct ListenerLimits: Equatable, Sendable {
+        /// Under way at the same time, beside the general limit.
+        package var requests: Int?
+        package var userRequestRate: Int?
+        package var userBytesRate: Int?
+        /// Open at the same time, beside the general limit.
+        package var connections: Int?
+        /// A request's body as it is sent.
+        package var bodyBytes: Int?
+
+        package init() {}
     }
 
     /// Who decides what clients may write and change.
@@ -58,6 +75,10 @@ package struct GatewaySettings: Sendable {
         package var inflatedBytes = 250_000_000
         /// Bodies in memory, over all requests; beyond it 503.
         package var bodiesInMemory = 1 << 30
+        /// Requests under way, over all event loops; beyond it 503.
+        package var requests = 10_000
+        /// What each user may have under way and send; beyond it 503.
+        package var user = RequestBudgets.Limits()
         /// The body of a query; a larger form is not read (Go's limit).
         package var formBytes = 10 << 20
         /// Queries on one event loop: how many run, and how many wait for their turn; beyond that 503.

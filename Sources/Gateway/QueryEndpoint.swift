@@ -42,6 +42,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     /// A read whose rows are counted on their way.
     private var limited: LimitedAnswer?
     private var isPretty = false
+    /// An answer of the gateway's own, or one that it has read on its way, for a client that accepts gzip.
+    private var compressed: GzipAnswer?
+    private var stream: GzipStream?
 
     private static let smallForm = 64 << 10
 
@@ -251,7 +254,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         case .pass(let bytes):
             guard bytes.readableBytes > 0 else { return }
             begin(limited)
-            exchange.writeBody(bytes)
+            write(bytes)
             if !exchange.isWritable { read.pauseReading() }
         case .stop(let bytes, let isTooLarge):
             read.cancel()
@@ -259,17 +262,33 @@ final class QueryEndpoint: Endpoint, ReadSink {
             context.refusedByPolicy(refusal.rule, refusal.message)
             guard limited.hasBegun || bytes.readableBytes > 0 else { return answer(.error(403, refusal.message)) }
             begin(limited)
-            exchange.writeBody(bytes)
-            exchange.writeBody(limited.lastDocument(refusal.message, isPretty: isPretty))
+            write(bytes)
+            write(limited.lastDocument(refusal.message, isPretty: isPretty))
             end()
-            exchange.finish()
+            finish()
         }
     }
 
     private func begin(_ limited: LimitedAnswer) {
         guard !limited.hasBegun else { return }
         limited.hasBegun = true
-        exchange.startStreaming(status: limited.status, headers: limited.headers)
+        var headers = limited.headers
+        if limited.status == 200, exchange.head.acceptsGzip {
+            stream = GzipStream()
+            headers.append(("Content-Encoding", "gzip"))
+        }
+        exchange.startStreaming(status: limited.status, headers: headers)
+    }
+
+    /// A piece of a limited answer; the client can read all of it at once.
+    private func write(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        exchange.writeBody(stream?.encode(bytes, .flushed) ?? bytes)
+    }
+
+    private func finish() {
+        if let stream { exchange.writeBody(stream.encode(ByteBuffer(), .finished)) }
+        exchange.finish()
     }
 
     func readEnded() {
@@ -283,11 +302,12 @@ final class QueryEndpoint: Endpoint, ReadSink {
             return answer(response)
         }
         if let limited {
+            if !limited.hasBegun, exchange.head.acceptsGzip { return answer(limited.response) }
             begin(limited)
-            exchange.writeBody(limited.held)
+            write(limited.held)
         }
         end()
-        exchange.finish()
+        finish()
     }
 
     func readRefused(status: Int, message: String) {
@@ -307,6 +327,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     }
 
     func writabilityChanged(_ isWritable: Bool) {
+        compressed?.writabilityChanged(isWritable)
         guard case .reading(let read) = state else { return }
         if isWritable { read.resumeReading() } else { read.pauseReading() }
     }
@@ -342,7 +363,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func answer(_ response: Response) {
         if case .done = state { return }
         end()
-        exchange.respond(response)
+        compressed = GzipAnswer(response, exchange)
+        if let compressed { compressed.start() } else { exchange.respond(response) }
     }
 
     private func end() {

@@ -96,7 +96,8 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     }
 
     private func refuseFromHead() -> Bool {
-        if let length = exchange.head.contentLength, length > context.settings.limits.bodyBytes {
+        if let length = exchange.head.contentLength, length > context.settings.bodyBytes(ofListener: exchange.listener)
+        {
             answer(.bodyTooLarge)
             return true
         }
@@ -109,7 +110,9 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         // Also while at work: what was read before reading was paused still arrives.
         guard state == .receiving || state == .working || state == .admitting else { return }
         receivedBytes += bytes.readableBytes
-        guard receivedBytes <= context.settings.limits.bodyBytes else { return answer(.bodyTooLarge) }
+        guard receivedBytes <= context.settings.bodyBytes(ofListener: exchange.listener) else {
+            return answer(.bodyTooLarge)
+        }
         if inflater == nil, remoteWrite == nil {
             text.writeImmutableBuffer(bytes)
         } else {

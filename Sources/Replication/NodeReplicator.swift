@@ -40,6 +40,8 @@ package final class NodeReplicator {
         package var largestRefusalText = 64 << 10
         /// Opens sealed statements.
         package var sealer: (any StatementSealer)?
+        /// Points are sent to the node as gzip.
+        package var gzip = false
 
         package init() {}
     }

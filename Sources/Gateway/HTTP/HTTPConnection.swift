@@ -27,7 +27,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     let id: Int
     let loop: ServerLoop
     let listener: Int
-    let isRejected: Bool
+    private(set) var isRejected: Bool
+    /// Its place among those of its client and its listener.
+    var seat: ConnectionGate.Seat?
     var context: ChannelHandlerContext?
     var phase = Phase.waiting
     var remoteAddress: SocketAddress?
@@ -116,6 +118,10 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         remoteAddress = context.channel.remoteAddress
+        if !isRejected {
+            seat = loop.figures.gate.enter(listener, remoteAddress, loop.limits)
+            isRejected = seat == nil
+        }
         if isRejected {
             loop.figures.connectionsRejected.add(1, ordering: .relaxed)
             loop.figures.answered(503)

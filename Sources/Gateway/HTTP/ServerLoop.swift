@@ -62,6 +62,7 @@ package final class ServerLoop {
             return
         }
         figures.connectionsOpen.subtract(1, ordering: .relaxed)
+        if let seat = connection.seat { figures.gate.leave(seat) }
         if connections.isEmpty {
             sweeping?.cancel()
             sweeping = nil

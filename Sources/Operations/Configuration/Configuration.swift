@@ -77,6 +77,8 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var credential: ServiceCredential?
     /// For an `https` url; nil: as `TLSSettings` begins.
     package var tls: TLSSettings?
+    /// Points are sent to it as gzip: for links that are slow or cost money.
+    package var gzip = false
 
     package init(
         name: String, url: String, zone: String = "", credential: ServiceCredential? = nil, tls: TLSSettings? = nil
@@ -113,6 +115,7 @@ package struct ConfiguredListener: Equatable, Sendable {
     package var tls: TLSSettings?
     /// Rights of a Unix socket's file.
     package var mode: UInt32 = Configuration.socketMode
+    package var limits = ConfiguredListenerLimits()
 
     package init(address: ListenAddress, policy: Policy? = nil, tls: TLSSettings? = nil) {
         self.address = address
@@ -202,6 +205,18 @@ package struct Configuration: Equatable, Sendable {
         package var headers = 1_000_000
         package var bodiesInMemory = 1 << 30
         package var connections = 4_096
+        /// 0: no limit.
+        package var connectionsPerAddress = 0
+        package var headerTimeout = Duration.seconds(10)
+        package var idleTimeout = Duration.seconds(300)
+        package var bodyTimeout = Duration.seconds(30)
+        package var requests = 10_000
+        /// 0: no limit.
+        package var userRequests = 0
+        /// Per second; 0: no limit.
+        package var userRequestRate = 0
+        /// Per second; 0: no limit.
+        package var userBytesRate = 0
         /// Per event loop.
         package var concurrentQueries = 1_024
         /// Per event loop.

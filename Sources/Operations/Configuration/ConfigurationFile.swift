@@ -119,7 +119,7 @@ extension ConfigurationLoader {
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            let known = ["name", "url", "zone", "username", "password", "password_file", "tls"]
+            let known = ["name", "url", "zone", "username", "password", "password_file", "tls", "gzip"]
             guard known.contains(key) else {
                 reportUnknown(key, among: known, at: file.origin(keyNode))
                 continue
@@ -153,9 +153,11 @@ extension ConfigurationLoader {
         }
         do {
             let checked = try NodeText.checkURL(url.text)
+            let gzip = readGzip(values["gzip"])
             guard isComplete else { return }
-            let configured = ConfiguredNode(
+            var configured = ConfiguredNode(
                 name: name.text, url: checked, zone: values["zone"]?.text ?? "", tls: tls?.settings)
+            configured.gzip = gzip
             if let tls { checkTLS(of: configured, at: tls.origin) }
             configuration.nodes.append(configured)
             let credential = CredentialText(

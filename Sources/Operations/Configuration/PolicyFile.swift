@@ -50,6 +50,7 @@ extension ConfigurationLoader {
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
+            case "limits": listener.limits = listenerLimits(value, in: file)
             case "listen":
                 address = read(value, "listen of a listener", in: file, ListenAddress.init(parsing:))
                     .map { ($0, file.origin(value)) }
@@ -57,7 +58,7 @@ extension ConfigurationLoader {
                 listener.policy = self.policy(value, "policy", in: file)
             case "tls": listener.tls = readTLS(value, .server, in: file)
             case "mode": listener.mode = read(value, "mode of a listener", in: file, SocketMode.parse) ?? 0
-            default: reportUnknown(key, among: ["listen", "mode", "policy", "tls"], at: file.origin(keyNode))
+            default: reportUnknown(key, among: ["limits", "listen", "mode", "policy", "tls"], at: file.origin(keyNode))
             }
         }
         guard problems.count == problemsBefore else { return }

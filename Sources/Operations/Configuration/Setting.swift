@@ -99,6 +99,27 @@ package struct Setting: Sendable {
         size("limits.headers", \.limits.headers, ("1KB", "100MB"), "request line and headers"),
         count("limits.connections", \.limits.connections, 1...1_000_000, "client connections"),
         count(
+            "limits.connections_per_address", \.limits.connectionsPerAddress, 0...1_000_000,
+            "connections of one client (an IPv4 address, an IPv6 /64); 0: no limit"),
+        duration(
+            "limits.header_timeout", \.limits.headerTimeout, ("100ms", "10m"),
+            "longest time for a request's head, from its first byte on"),
+        duration(
+            "limits.idle_timeout", \.limits.idleTimeout, ("1s", "24h"), "longest pause between two requests"),
+        duration(
+            "limits.body_timeout", \.limits.bodyTimeout, ("100ms", "1h"), "longest pause within a request's body"),
+        count(
+            "limits.requests", \.limits.requests, 1...1_000_000, "requests under way; beyond it 503"),
+        count(
+            "limits.user_requests", \.limits.userRequests, 0...1_000_000,
+            "requests of one user under way; 0: no limit"),
+        count(
+            "limits.user_request_rate", \.limits.userRequestRate, 0...1_000_000_000,
+            "requests of one user per second; 0: no limit"),
+        size(
+            "limits.user_bytes_rate", \.limits.userBytesRate, ("0B", "1TiB"),
+            "bytes of request bodies of one user per second; 0B: no limit"),
+        count(
             "limits.concurrent_queries", \.limits.concurrentQueries, 1...1_000_000, "queries that run, per event loop"),
         count(
             "limits.waiting_queries", \.limits.waitingQueries, 0...1_000_000,

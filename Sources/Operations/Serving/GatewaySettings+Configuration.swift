@@ -25,10 +25,16 @@ extension GatewaySettings {
         // Clients may have to show certificates there that the gateway has not.
         if tls != nil { ownSocket = configuration.dataDirectory + "/own.sock" }
         listeners = try configuration.listeners.map { listener in
-            Listener(
+            var own = Listener(
                 ListenEndpoint(listener.address, mode: listener.mode),
                 policy: listener.policy ?? configuration.policy,
                 tls: try listener.tls.map { try Self.source("listener \(listener.address)", $0, .server) })
+            own.limits.requests = listener.limits.requests
+            own.limits.connections = listener.limits.connections
+            own.limits.userRequestRate = listener.limits.userRequestRate
+            own.limits.userBytesRate = listener.limits.userBytesRate
+            own.limits.bodyBytes = listener.limits.body
+            return own
         }
         udp = configuration.udp.map(UDPSettings.init)
         zone = configuration.zone
@@ -63,8 +69,16 @@ extension GatewaySettings {
         read.allowStale = configuration.staleReads == .allow
 
         server.maximumConnections = configuration.limits.connections
+        server.connectionsPerAddress = configuration.limits.connectionsPerAddress
+        server.headTimeout = .nanoseconds(configuration.limits.headerTimeout.nanoseconds)
+        server.idleTimeout = .nanoseconds(configuration.limits.idleTimeout.nanoseconds)
+        server.bodyProgressTimeout = .nanoseconds(configuration.limits.bodyTimeout.nanoseconds)
         server.maximumHeaderBytes = configuration.limits.headers
         limits.bodyBytes = configuration.limits.body
+        limits.requests = configuration.limits.requests
+        limits.user.requests = configuration.limits.userRequests
+        limits.user.requestRate = configuration.limits.userRequestRate
+        limits.user.bytesRate = configuration.limits.userBytesRate
         limits.inflatedBytes = configuration.limits.inflatedBody
         limits.bodiesInMemory = configuration.limits.bodiesInMemory
         limits.queries.running = configuration.limits.concurrentQueries
@@ -83,9 +97,11 @@ extension GatewaySettings {
 
     private static func node(_ node: ConfiguredNode) throws -> Node {
         do {
-            return Node(
+            var own = Node(
                 name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone,
                 credential: node.credential)
+            own.gzip = node.gzip
+            return own
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")
         }
