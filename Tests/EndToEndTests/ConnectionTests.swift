@@ -16,10 +16,11 @@ extension EndToEnd {
             let settings = GatewayProcess.Settings(limits: ["connections": "\(count + 1000)"])
             try await TestCluster.run(settings) { cluster in
                 func served() async throws -> Duration {
-                    try await timed {
-                        #expect(try await cluster.client.write("m v=1 1", db: "t").status == 204)
-                        #expect(try await cluster.client.count("v", of: "m", db: "t") == 1)
-                    }.took
+                    let start = ContinuousClock.now
+                    let reply = try await cluster.client.write("m v=1 1", db: "t")
+                    let count = try await cluster.client.count("v", of: "m", db: "t")
+                    if reply.status != 204 || count != 1 { throw TestFailure("a client among others: \(reply)") }
+                    return ContinuousClock.now - start
                 }
                 for _ in 0..<20 { _ = try await served() }
                 let process = try #require(cluster.gateway.process)
@@ -29,8 +30,12 @@ extension EndToEnd {
                 let cost = try #require(process.residentBytes) - before
                 print("10,000 idle connections: \(cost / 1_000_000) MB, \(cost / count) bytes each")
                 #expect(cost <= 100_000_000, "\(cost) bytes")
-                #expect(try #require(process.openFileDescriptors) >= count)
-                for _ in 0..<20 { #expect(try await served() < .seconds(2)) }
+                let descriptors = try #require(process.openFileDescriptors)
+                #expect(descriptors >= count)
+                for _ in 0..<20 {
+                    let took = try await served()
+                    #expect(took < .seconds(2))
+                }
                 #expect(crowd.open == count)
                 _ = consume crowd
                 try await eventually("their descriptors are free again", within: .seconds(60)) {

@@ -32,7 +32,7 @@ package final class IdleConnections: Sendable {
     package var open: Int {
         sockets.count { socket in
             var byte: UInt8 = 0
-            let count = recv(socket, &byte, 1, Int32(MSG_PEEK.rawValue) | Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
             return count > 0 || count < 0 && errno == EAGAIN
         }
     }
@@ -52,7 +52,7 @@ package final class IdleConnections: Sendable {
                 || !with(address(127, 0, 0, 1, port: port), { Glibc.connect(socket, $0, $1) == 0 })
             {
                 fault = "connection \(number): \(String(cString: strerror(errno)))"
-            } else if !request.isEmpty, send(socket, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) < 0 {
+            } else if !request.isEmpty, send(socket, request, request.count, Int32(MSG_NOSIGNAL)) < 0 {
                 fault = "request on connection \(number): \(String(cString: strerror(errno)))"
             }
         }
