@@ -20,7 +20,7 @@ class Agent:
 
     BATCH = 1000
 
-    def __init__(self, number, port, database, interval=0.25, rate=2000, buffer=60_000):
+    def __init__(self, number, port, database, interval=0.5, rate=2000, buffer=60_000):
         self.number, self.port, self.database = number, port, database
         self.interval, self.rate, self.limit = interval, rate, buffer
         self.buffer = collections.deque()
