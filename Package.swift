@@ -75,6 +75,7 @@ let full: [Target] = [
             .product(name: "Yams", package: "Yams"),
             .product(name: "GRDB", package: "GRDB.swift"),
             .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
         ]
     ),
     .executableTarget(
@@ -154,7 +155,9 @@ let fuzzersOfAll: [Target] = [
     // Of `Operations` alone: its other parts pull in four packages that would take minutes.
     .target(
         name: "FuzzConfiguration",
-        dependencies: ["NodeClient", "Querying", "SecureTransport", .product(name: "Yams", package: "Yams")],
+        dependencies: [
+            "NodeClient", "Querying", "Gateway", "SecureTransport", .product(name: "Yams", package: "Yams"),
+        ],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(
         name: "fuzz-full",

@@ -49,6 +49,9 @@ package final class GatewayServer: Sendable {
     private let replicas: [ReplicatorHandle]
     private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
     private let server: HTTPServer
+    private let udp: [UDPListener]
+    /// Of the UDP listeners, in configuration order.
+    package var udpFigures: [UDPFigures] { udp.map(\.figures) }
     private let refusalObserver: NIOLockedValueBox<Observer<Offset>>
     /// Threads of its own, to be ended with it.
     private let ownGroup = NIOLockedValueBox<MultiThreadedEventLoopGroup?>(nil)
@@ -75,6 +78,7 @@ package final class GatewayServer: Sendable {
             server.ownGroup.withLockedValue { $0 = group }
             server.run()
             try await server.bind()
+            try await server.bindUDP()
             return server
         } catch {
             log.close()
@@ -211,6 +215,9 @@ package final class GatewayServer: Sendable {
         serverFigures = ServerFigures()
         replicatorFigures = replicas.map(\.figures)
         let contexts = loops.map(\.context)
+        udp = settings.udp.enumerated().map { number, settings in
+            UDPListener(settings, context: contexts[number % contexts.count], logger: logger)
+        }
         server = HTTPServer(
             group: group, limits: settings.server, figures: serverFigures, version: settings.fallbackVersion
         ) { eventLoop in
@@ -244,8 +251,7 @@ package final class GatewayServer: Sendable {
             }
         } catch {
             try? await server.stopAccepting().get()
-            for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
-            await feed.stop()
+            await stopReplicas()
             throw error
         }
     }
@@ -276,6 +282,25 @@ package final class GatewayServer: Sendable {
                 description: "cannot listen on \(listener.endpoint): \(error); "
                     + "is another InfluxDB or gateway using the port?")
         }
+    }
+
+    private func bindUDP() async throws {
+        for listener in udp {
+            do {
+                try await listener.bind().get()
+            } catch {
+                await stopReplicas()
+                throw GatewayStartError(
+                    description: "cannot receive UDP on \(listener.settings.host):\(listener.settings.port): \(error); "
+                        + "is another InfluxDB or gateway using the port?"
+                )
+            }
+        }
+    }
+
+    private func stopReplicas() async {
+        for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
+        await feed.stop()
     }
 
     /// Serves a client's connection that came about elsewhere, on one of the group's loops.
@@ -328,6 +353,7 @@ package final class GatewayServer: Sendable {
         if left > 0 {
             logger.warning("requests were cut off by the stop", metadata: ["requests": "\(left)"])
         }
+        for listener in udp { try? await listener.stop().get() }
         control.stop()
         let keeper = catalogueKeeper
         keeper.eventLoop.execute { keeper.value.stop() }

@@ -41,12 +41,14 @@ package struct GatewaySettings: Sendable {
         }
     }
 
-    /// Who decides what clients may write and change. Reads are the nodes' business in any case.
+    /// Who decides what clients may write and change.
     package enum Access: Sendable {
-        /// The gateway asks nobody: everybody may.
+        /// The gateway asks nobody: everybody may. Reads are judged by the nodes.
         case none
         /// The nodes, with the client's credential, before anything is logged.
         case nodes(any CredentialHasher)
+        /// The gateway, of reads too: it has users of its own, and the nodes hear of no client.
+        case users(any CredentialHasher, any UserIdentifier)
     }
 
     package struct Limits: Sendable {
@@ -81,6 +83,8 @@ package struct GatewaySettings: Sendable {
     /// Path of a Unix socket for the gateway itself, with the rules of `endpoint`; nil: it uses that.
     package var ownSocket: String?
     package var listeners: [Listener] = []
+    /// Where points come as datagrams.
+    package var udp: [UDPSettings] = []
     /// The gateway's own zone: reads prefer nodes of it.
     package var zone = ""
     package var eventLoops = 1

@@ -29,6 +29,9 @@ struct CheckCommand: AsyncParsableCommand {
                 let tls = listener.tls.map { ", \($0)" } ?? ""
                 table.add(["listener \(number + 1)", "\(listener.address), \(policy)\(tls)", origin])
             }
+            for listener in configuration.udp {
+                table.add(["udp", "\(listener.address), database \(listener.database)", "file"])
+            }
             for node in configuration.nodes {
                 let user = node.credential.map { " as user \($0.username)" } ?? ""
                 let tls = node.tls.map { ", \($0)" } ?? ""

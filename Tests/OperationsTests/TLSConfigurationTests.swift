@@ -73,7 +73,7 @@ struct TLSConfigurationTests {
         ),
         (
             node + "admin: unix:/run/a.sock",
-            "s.yaml:2:8: admin \"unix:/run/a.sock\" is a Unix socket, and only clients can be served on one: write host:port, such as 127.0.0.1:8087"
+            "s.yaml:2:8: admin \"unix:/run/a.sock\" is a Unix socket, and only clients over HTTP can be served on one: write host:port, such as 127.0.0.1:8087"
         ),
         (
             node + "listen: unix:run/a.sock",

@@ -1,5 +1,6 @@
 // What an operator can decide about a gateway, as plain values with their defaults (DESIGN "Limits").
 import Foundation
+import Gateway
 import NodeClient
 import Querying
 import SecureTransport
@@ -49,6 +50,18 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         return String(path)
     }
 
+    /// As `init(parsing:)`, for what is not served on Unix sockets.
+    static func withPort(_ text: String) throws(ValueFault) -> ListenAddress {
+        let address = try ListenAddress(parsing: text)
+        guard address.tcp != nil else {
+            throw ValueFault(
+                "\"\(text)\" is a Unix socket, and only clients over HTTP can be served on one",
+                advice: "write host:port, such as 127.0.0.1:8087")
+        }
+        return address
+    }
+
+    /// Host and port; nil: it is a Unix socket.
     package var tcp: (host: String, port: Int)? {
         if case .tcp(let host, let port) = self { (host, port) } else { nil }
     }
@@ -90,6 +103,19 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var isSecure: Bool { url.hasPrefix("https:") }
 }
 
+/// One of the gateway's own users.
+package struct ConfiguredUser: Equatable, Sendable {
+    package var user: GatewayUser
+    package var password: PasswordHash?
+    package var tokens: [TokenHash]
+
+    package init(user: GatewayUser, password: PasswordHash? = nil, tokens: [TokenHash] = []) {
+        self.user = user
+        self.password = password
+        self.tokens = tokens
+    }
+}
+
 /// A further address for InfluxDB clients.
 package struct ConfiguredListener: Equatable, Sendable {
     package var address: ListenAddress
@@ -117,8 +143,8 @@ package struct Configuration: Equatable, Sendable {
     package enum NoInSync: String, CaseIterable, Sendable { case accept, refuse }
     /// What happens to reads while no node is in-sync.
     package enum StaleReads: String, CaseIterable, Sendable { case allow, refuse }
-    /// Who decides what clients may write and change; `auto` is `nodes` when a node has a username.
-    package enum Access: String, CaseIterable, Sendable { case auto, nodes, none }
+    /// Who decides what clients may; `auto` is `users` when there are some, else `nodes` when a node has a username.
+    package enum Access: String, CaseIterable, Sendable { case auto, users, nodes, none }
     package enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error, critical }
 
     /// Owner and group may connect to a Unix socket.
@@ -133,12 +159,16 @@ package struct Configuration: Equatable, Sendable {
     /// What clients may send, unless their listener has its own.
     package var policy = Policy()
     package var listeners: [ConfiguredListener] = []
+    /// Addresses at which points come as datagrams.
+    package var udp: [ConfiguredUDPListener] = []
     package var dataDirectory = "/var/lib/sluice"
     package var nodes: [ConfiguredNode] = []
     /// The gateway's own; reads prefer nodes of the same zone.
     package var zone = ""
 
     package var access = Access.auto
+    /// The gateway's own.
+    package var users: [ConfiguredUser] = []
     package var ack = AckLevel.insync
     package var consistencyParameter = ConsistencyParameter.raise
     package var noInSync = NoInSync.accept
@@ -170,13 +200,11 @@ package struct Configuration: Equatable, Sendable {
         return listeners.first { $0.address == address }.map { $0.policy ?? policy }
     }
 
-    /// Whether clients' writes and changes are checked with a node.
-    package var asksNodesForAccess: Bool {
-        switch access {
-        case .auto: nodes.contains { $0.credential != nil }
-        case .nodes: true
-        case .none: false
-        }
+    /// Who decides; never `auto`.
+    package var decidedAccess: Access {
+        guard access == .auto else { return access }
+        if !users.isEmpty { return .users }
+        return nodes.contains { $0.credential != nil } ? .nodes : .none
     }
 
     /// Sizes in bytes; the rest are counts.

@@ -29,7 +29,8 @@ extension ConfigurationLoader {
 
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
         let topLevel =
-            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners", "tls"]
+            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections
+            + ["nodes", "listeners", "tls", "udp", "users"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
@@ -39,6 +40,10 @@ extension ConfigurationLoader {
             } else if key == "tls" {
                 configuration.tls = readTLS(value, .server, in: file)
                 origins["tls"] = file.origin(keyNode)
+            } else if key == "users" {
+                readUsers(value, in: file)
+            } else if key == "udp" {
+                readUDP(value, in: file)
             } else if key == "policy", value.mapping != nil {
                 readPolicy(value, in: file)
             } else if Setting.sections.contains(key), Setting.named(key) == nil {

@@ -50,6 +50,7 @@ package struct ConfigurationLoader {
     var nodeOrigins: [NodeOrigin] = []
     /// Where the addresses of further listeners were written.
     var listenerOrigins: [Origin] = []
+    var udpOrigins: [Origin] = []
     /// Set when a complaint about the nodes was made already, so that "there are no nodes" would only confuse.
     var nodesAreBroken = false
     let readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile

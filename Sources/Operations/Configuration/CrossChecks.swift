@@ -10,6 +10,8 @@ extension ConfigurationLoader {
         checkTimeouts()
         checkLimits()
         checkListeners()
+        checkAccess()
+        checkUDP()
         if configuration.listen == configuration.admin, !configuration.listen.isAnyPort {
             report(
                 origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",
@@ -50,6 +52,27 @@ extension ConfigurationLoader {
             } else {
                 urls[node.url.lowercased()] = index
             }
+        }
+    }
+
+    private mutating func checkAccess() {
+        let place = origin("access", or: "users")
+        if configuration.access == .users, configuration.users.isEmpty {
+            report(
+                place, "access is users, and there are none",
+                advice: "add users: with their password_hash or token_hash, see docs/configuration.md")
+        }
+        if configuration.access == .nodes || configuration.access == .none, !configuration.users.isEmpty {
+            warn(
+                place, "there are users, and access: \(configuration.access) takes no notice of them",
+                advice: "remove one of the two")
+        }
+        if configuration.decidedAccess == .users,
+            !configuration.users.contains(where: { $0.user.isAdministrator }), !configuration.users.isEmpty
+        {
+            warn(
+                origin("users", or: "access"), "no user is an administrator",
+                advice: "give one of them admin: true, unless nobody is to create users or see the nodes' figures")
         }
     }
 

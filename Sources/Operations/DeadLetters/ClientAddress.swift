@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 
 /// User and password for a gateway that asks its clients for them.
-package struct ClientCredential: Equatable, Sendable {
+package struct RetryCredential: Equatable, Sendable {
     package var username: String
     package var password: String
 
@@ -17,13 +17,13 @@ package struct ClientCredential: Equatable, Sendable {
 package struct ClientAddress: Sendable {
     /// `http://host:port`, or `http+unix://` with the socket's path percent-encoded.
     let base: String
-    let credential: ClientCredential?
+    let credential: RetryCredential?
     private static let timeout = TimeAmount.seconds(60)
     private static let largestAnswer = 16 << 20
 
     /// - Parameter bound: where the gateway listens, without TLS: `host:port` or `unix:/path`; an address that means all
     ///   interfaces is reached by loopback.
-    package init(bound: String, credential: ClientCredential?) {
+    package init(bound: String, credential: RetryCredential?) {
         self.credential = credential
         if bound.hasPrefix("unix:") {
             base = "http+unix://" + Self.percent(String(bound.dropFirst(5)))

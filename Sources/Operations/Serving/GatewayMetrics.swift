@@ -6,7 +6,8 @@ import Replication
 
 enum GatewayMetrics {
     static func families(of server: GatewayServer, nodes: [StatusReport.NodeStatus]) -> [MetricFamily] {
-        requests(server) + connections(server) + log(server) + replication(server, nodes: nodes)
+        requests(server) + connections(server) + udp(server.udpFigures) + log(server)
+            + replication(server, nodes: nodes)
     }
 
     private static func requests(_ server: GatewayServer) -> [MetricFamily] {

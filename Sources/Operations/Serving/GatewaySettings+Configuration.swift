@@ -2,6 +2,7 @@
 import Cluster
 import CommitLog
 import Gateway
+import LineProtocol
 import NIOCore
 import NodeClient
 import SecureTransport
@@ -29,9 +30,15 @@ extension GatewaySettings {
                 policy: listener.policy ?? configuration.policy,
                 tls: try listener.tls.map { try Self.source("listener \(listener.address)", $0, .server) })
         }
+        udp = configuration.udp.map(UDPSettings.init)
         zone = configuration.zone
         eventLoops = configuration.threads
-        access = configuration.asksNodesForAccess ? .nodes(KeyedHasher()) : .none
+        access =
+            switch configuration.decidedAccess {
+            case .users: .users(KeyedHasher(), try UserDirectory(configuration.users))
+            case .nodes: .nodes(KeyedHasher())
+            case .auto, .none: .none
+            }
         ack = AckLevel(rawValue: configuration.ack.rawValue) ?? .insync
         consistencyParameter = ConsistencyParameter(rawValue: configuration.consistencyParameter.rawValue) ?? .raise
         withoutInSyncNode = configuration.noInSync == .refuse ? .refuse : .acknowledge
@@ -103,6 +110,19 @@ extension TCPConnector {
                 "node \(node.name)", node.tls ?? TLSSettings(), .client)
         }
         self.init(security: security)
+    }
+}
+
+extension UDPSettings {
+    fileprivate init(_ listener: ConfiguredUDPListener) {
+        // It was read as one with a port.
+        let address = listener.address.tcp ?? (host: "127.0.0.1", port: 0)
+        self.init(host: address.host, port: address.port, database: listener.database)
+        retentionPolicy = listener.retentionPolicy
+        precision = Precision(parameter: listener.precision) ?? .nanoseconds
+        batchSize = listener.batchSize
+        batchTimeout = .nanoseconds(listener.batchTimeout.nanoseconds)
+        readBuffer = listener.readBuffer
     }
 }
 
