@@ -24,6 +24,7 @@ let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
 // Lowest first; a target imports only what stands above it.
@@ -47,6 +48,10 @@ let full: [Target] = [
     library("ContentCoding", ["CZlib", nioCore]),
     library("SecureTransport", [nioCore, nioSSL, nioLocks]),
     library("NodeClient", ["SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+    .target(
+        name: "Prometheus", dependencies: ["CSnappy", "LineProtocol", "InfluxQL", protobuf],
+        exclude: ["remote.proto"], swiftSettings: strict),
     library(
         "Replication",
         [
@@ -61,7 +66,8 @@ let full: [Target] = [
         "Gateway",
         [
             "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
-            "ContentCoding", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioLocks, nioSSL, nioTLS, logging,
+            "ContentCoding", "Prometheus", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioLocks, nioSSL, nioTLS,
+            logging,
         ]
     ),
     library(
@@ -122,6 +128,7 @@ let full: [Target] = [
         ]),
     tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
     tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("PrometheusTests", ["Prometheus", "InfluxQL", "TestSupport"]),
     tests(
         "GatewayTests",
         [
@@ -137,7 +144,7 @@ let full: [Target] = [
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
-    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog"]),
+    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog", "Prometheus"]),
 ]
 
 // SLUICE_FUZZ=1 adds the fuzz targets, for `scripts/fuzz`: programs whose main function is libFuzzer's.
@@ -163,7 +170,7 @@ let fuzzersOfAll: [Target] = [
         name: "fuzz-full",
         dependencies: [
             "FuzzEngine", "FuzzConfiguration", "InfluxQL", "Cluster", "CZlib", "ContentCoding", "NodeClient",
-            "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
+            "Prometheus", "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
         ],
         path: "Fuzzing/Full", swiftSettings: strict),
 ]
@@ -188,6 +195,7 @@ let package = Package(
             .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+            .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         ],
     targets: coreOnly
         ? core + (fuzzing ? fuzzers : [])

@@ -119,7 +119,7 @@ struct HTTPAnswerTests {
     ]
 
     @Test("errors come in the format that the client accepts", arguments: formats)
-    func formats(_ row: (accept: String, message: String, contentType: String, body: String)) throws {
+    func acceptedFormat(_ row: (accept: String, message: String, contentType: String, body: String)) throws {
         let head = try RequestHead(
             HTTPRequestHead(
                 version: .http1_1, method: .GET, uri: "/query?\(row.accept)=true",

@@ -37,13 +37,13 @@ extension ConfigurationLoader {
                 readNodes(value, in: file)
             } else if key == "listeners" {
                 readListeners(value, in: file)
-            } else if key == "tls" {
-                configuration.tls = readTLS(value, .server, in: file)
-                origins["tls"] = file.origin(keyNode)
             } else if key == "users" {
                 readUsers(value, in: file)
             } else if key == "udp" {
                 readUDP(value, in: file)
+            } else if key == "tls" {
+                configuration.tls = readTLS(value, .server, in: file)
+                origins["tls"] = file.origin(keyNode)
             } else if key == "policy", value.mapping != nil {
                 readPolicy(value, in: file)
             } else if Setting.sections.contains(key), Setting.named(key) == nil {

@@ -44,7 +44,7 @@ extension ConfigurationLoader {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
             case "listen":
-                listener.address = read(value, "listen", in: file, ListenAddress.withPort) ?? listener.address
+                listener.address = read(value, "listen", in: file, Self.udpAddress) ?? listener.address
             case "database":
                 listener.database = read(value, "database", in: file, Self.udpDatabase) ?? ""
             case "retention_policy":
@@ -63,6 +63,14 @@ extension ConfigurationLoader {
         guard problems.count == problemsBefore else { return }
         configuration.udp.append(listener)
         udpOrigins.append(file.origin(node))
+    }
+
+    private static func udpAddress(_ text: String) throws(ValueFault) -> ListenAddress {
+        let address = try ListenAddress(parsing: text)
+        guard address.tcp != nil else {
+            throw ValueFault("\"\(text)\" is no address for UDP", advice: "write host:port, such as 127.0.0.1:8089")
+        }
+        return address
     }
 
     private static func udpDatabase(_ text: String) throws(ValueFault) -> String {

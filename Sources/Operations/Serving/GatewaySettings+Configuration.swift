@@ -92,6 +92,19 @@ extension GatewaySettings {
     }
 }
 
+extension UDPSettings {
+    fileprivate init(_ listener: ConfiguredUDPListener) {
+        // A datagram's way is an address and a port; the file is read so that it has them.
+        let (host, port) = listener.address.tcp ?? ("127.0.0.1", 0)
+        self.init(host: host, port: port, database: listener.database)
+        retentionPolicy = listener.retentionPolicy
+        precision = Precision(parameter: listener.precision) ?? .nanoseconds
+        batchSize = listener.batchSize
+        batchTimeout = .nanoseconds(listener.batchTimeout.nanoseconds)
+        readBuffer = listener.readBuffer
+    }
+}
+
 extension ListenEndpoint {
     init(_ address: ListenAddress, mode: UInt32) {
         switch address {
@@ -110,19 +123,6 @@ extension TCPConnector {
                 "node \(node.name)", node.tls ?? TLSSettings(), .client)
         }
         self.init(security: security)
-    }
-}
-
-extension UDPSettings {
-    fileprivate init(_ listener: ConfiguredUDPListener) {
-        // It was read as one with a port.
-        let address = listener.address.tcp ?? (host: "127.0.0.1", port: 0)
-        self.init(host: address.host, port: address.port, database: listener.database)
-        retentionPolicy = listener.retentionPolicy
-        precision = Precision(parameter: listener.precision) ?? .nanoseconds
-        batchSize = listener.batchSize
-        batchTimeout = .nanoseconds(listener.batchTimeout.nanoseconds)
-        readBuffer = listener.readBuffer
     }
 }
 
