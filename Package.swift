@@ -138,8 +138,8 @@ let full: [Target] = [
     tests(
         "OperationsTests",
         [
-            "Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "Querying", "TestSupport", "TestThreads",
-            httpClient,
+            "Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "Querying", "SecureTransport",
+            "TestSupport", "TestThreads", httpClient,
         ]),
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),

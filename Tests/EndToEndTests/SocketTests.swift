@@ -156,7 +156,6 @@ extension EndToEnd {
             #expect(written > 50)
             #expect(try await gateway.client.count("v", of: "m", db: "t") == written)
 
-            // The variables are not handed on, and the descriptors are closed in children.
             let out = String(decoding: try Data(contentsOf: manager.standardOutput), as: UTF8.self)
             #expect(out.split(separator: "\n").count { $0.hasPrefix("started") } == 4, "\(out)")
             #expect(out.split(separator: "\n").filter { $0.hasPrefix("ended") }.allSatisfy { $0 == "ended 0" })
@@ -207,6 +206,11 @@ extension EndToEnd {
                 errors.contains(
                     "the socket unix:\(path) (local) was passed by the service manager, and no listener has this address"
                 ), "\(errors)")
+
+            // Variables that were meant for another process mean nothing.
+            try gateway.launch(environment: ["LISTEN_PID": "1", "LISTEN_FDS": "3"])
+            try await gateway.waitUntilHealthy()
+            #expect(try await gateway.stop() == .exited(0))
         }
     }
 }

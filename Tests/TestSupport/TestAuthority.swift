@@ -7,6 +7,8 @@ package final class TestAuthority: Sendable {
     package struct Pair: Sendable {
         package let certificate: String
         package let key: String
+        /// Holds the files, also when the authority is gone.
+        fileprivate let folder: TemporaryFolder
     }
 
     private let folder: TemporaryFolder
@@ -29,7 +31,7 @@ package final class TestAuthority: Sendable {
     ) async throws -> Pair {
         let request = path("\(name).csr")
         let extensions = path("\(name).ext")
-        let pair = Pair(certificate: path("\(name).crt"), key: path("\(name).key"))
+        let pair = Pair(certificate: path("\(name).crt"), key: path("\(name).key"), folder: folder)
         try await Self.openssl(
             ["req"] + Self.newKey(isRSA: isRSA) + ["-subj", "/CN=\(name)", "-keyout", pair.key, "-out", request])
         try "subjectAltName=\(names.joined(separator: ","))\n".write(

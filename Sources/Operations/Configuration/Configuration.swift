@@ -50,6 +50,18 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         return String(path)
     }
 
+    /// As `init(parsing:)`, for what is not served on Unix sockets.
+    static func withPort(_ text: String) throws(ValueFault) -> ListenAddress {
+        let address = try ListenAddress(parsing: text)
+        guard address.tcp != nil else {
+            throw ValueFault(
+                "\"\(text)\" is a Unix socket, and only clients over HTTP can be served on one",
+                advice: "write host:port, such as 127.0.0.1:8087")
+        }
+        return address
+    }
+
+    /// Host and port; nil: it is a Unix socket.
     package var tcp: (host: String, port: Int)? {
         if case .tcp(let host, let port) = self { (host, port) } else { nil }
     }

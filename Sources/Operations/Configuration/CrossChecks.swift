@@ -82,7 +82,7 @@ extension ConfigurationLoader {
             if let (key, _) = taken.first(where: { $0.1 == listener.address }) {
                 report(
                     origin, "this listener and \(key) are the same address, \(listener.address)",
-                    advice: "give each listener a port of its own")
+                    advice: "give each listener an address of its own")
             }
             taken.append(("another", listener.address))
         }

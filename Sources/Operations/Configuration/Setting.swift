@@ -34,13 +34,7 @@ package struct Setting: Sendable {
         Setting(
             key: "admin", example: "127.0.0.1:8087", summary: "health, metrics, status; keep it on loopback",
             apply: { configuration, text throws(ValueFault) in
-                let address = try ListenAddress(parsing: text)
-                guard address.tcp != nil else {
-                    throw ValueFault(
-                        "\"\(text)\" is a Unix socket, and only clients can be served on one",
-                        advice: "write host:port, such as 127.0.0.1:8087")
-                }
-                configuration.admin = address
+                configuration.admin = try ListenAddress.withPort(text)
             }, render: { $0.admin.description }),
         Setting(
             key: "policy", example: "open",

@@ -85,6 +85,8 @@ package struct ClientAddress: Sendable {
     private func request(_ path: String, _ items: [(String, String)]) -> HTTPClientRequest {
         let query = items.map { "\($0.0)=\(Self.percent($0.1))" }.joined(separator: "&")
         var request = HTTPClientRequest(url: "\(base)\(path)?\(query)")
+        // The client library names no host for a socket's path.
+        if base.hasPrefix("http+unix:") { request.headers.add(name: "Host", value: "localhost") }
         if let credential {
             let text = Data("\(credential.username):\(credential.password)".utf8).base64EncodedString()
             request.headers.add(name: "Authorization", value: "Basic \(text)")

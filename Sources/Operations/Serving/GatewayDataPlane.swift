@@ -36,7 +36,8 @@ package final class GatewayDataPlane: DataPlane {
         let connector = try TCPConnector(to: configuration.nodes)
         surroundings.connector = connector
         let certificates = Certificates(
-            sources: settings.allListeners.compactMap(\.tls) + connector.security.values, logger: logger)
+            sources: settings.allListeners.compactMap(\.tls) + connector.security.values.sorted { $0.name < $1.name },
+            logger: logger)
         let server = try await GatewayServer.start(settings: settings, surroundings: surroundings, logger: logger)
         Self.report(server.recovery, to: logger)
         return GatewayDataPlane(server: server, configuration: configuration, certificates: certificates)
