@@ -22,7 +22,10 @@ struct NodeReply {
 
     /// The node's own words and headers.
     var response: Response {
-        Response(status: status, contentType: contentType, headers: passedHeaders, body: ByteBuffer(bytes: body))
+        var response = Response(
+            status: status, contentType: contentType, headers: passedHeaders, body: ByteBuffer(bytes: body))
+        if !error.isEmpty, status != 200 { response.errorWords = Array(error.utf8) }
+        return response
     }
 }
 

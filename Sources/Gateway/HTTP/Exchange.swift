@@ -45,7 +45,7 @@ package final class Exchange {
             return
         }
         progress = .over
-        connection.answer(response, to: self)
+        connection.answer(response.formatted(for: head), to: self)
     }
 
     // MARK: A streamed answer

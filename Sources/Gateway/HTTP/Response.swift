@@ -10,6 +10,8 @@ package struct Response: Sendable {
     package var body: ByteBuffer
     /// Routed answers carry `Request-Id`, `X-Request-Id` and CORS headers; 404 and 405 of the mux do not.
     package var isRouted: Bool
+    /// What an error says, for clients that want it in another format than JSON; nil: it is no error.
+    package var errorWords: [UInt8]?
 
     package init(
         status: Int, contentType: String? = "application/json", headers: [(String, String)] = [],
@@ -45,14 +47,17 @@ package struct Response: Sendable {
         _ status: Int, bytes message: some Collection<UInt8>, headers: [(String, String)] = []
     ) -> Response {
         var response = Response(status: status, headers: headers, body: errorBody(message))
+        response.errorWords = Array(message)
         response.headers.append(("X-Influxdb-Error", headerText(message)))
         return response
     }
 
     /// 401 with `WWW-Authenticate` and without `X-Influxdb-Error`, as InfluxDB does it.
     package static func unauthorized(_ message: String) -> Response {
-        Response(
+        var response = Response(
             status: 401, headers: [("WWW-Authenticate", "Basic realm=\"InfluxDB\"")], body: errorBody(message.utf8))
+        response.errorWords = Array(message.utf8)
+        return response
     }
 
     /// A transient refusal: agents keep the batch and come back.
