@@ -52,24 +52,9 @@ package struct WriteTarget: Equatable {
 
     /// Reference 5.4: `bucket` is `database/retention-policy`, the policy may be missing or empty.
     package init(v2 parameters: RequestParameters) throws(Problem) {
-        let bucket = parameters["bucket"] ?? ""
-        guard !bucket.isEmpty else {
-            throw Problem(
-                status: 404, message: "bucket name \"\" is missing a slash; not in \"database/retention-policy\" format"
-            )
-        }
-        if let slash = bucket.firstIndex(of: "/") {
-            database = String(bucket[..<slash])
-            retentionPolicy = String(bucket[bucket.index(after: slash)...])
-        } else {
-            database = bucket
-            retentionPolicy = ""
-        }
-        if database.isEmpty {
-            throw Problem(
-                status: 404, message: "bucket name \"\(bucket)\" is in db/rp form but has an empty database"
-            )
-        }
+        let bucket = try BucketName(parameters["bucket"] ?? "")
+        database = bucket.database
+        retentionPolicy = bucket.retentionPolicy
         consistency = ""
         let text = parameters["precision"] ?? ""
         guard let precision = Precision(version2Parameter: text) else {
