@@ -6,7 +6,7 @@ SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
 FORMATTED := Package.swift Sources Tests Fuzzing
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench chaos simulate fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
+.PHONY: help run build test test-clients bench chaos simulate fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -25,6 +25,10 @@ test: setup ## builds and runs all tests, those against real InfluxDB included
 	$(SWIFT_TEST) --skip 'EndToEndTests|ChaosTests|ClusterTests|CommitLogTests|OperationsTests' $(TESTFLAGS)
 	$(SWIFT_TEST) --filter EndToEndTests $(TESTFLAGS)
 	$(SWIFT_TEST) --filter ChaosTests $(TESTFLAGS)
+
+test-clients: ## runs programs and libraries that speak to InfluxDB 1.x; SLUICE_BINARY: not this build but that program
+	$(if $(SLUICE_BINARY),,$(SWIFT_BUILD) --product sluice)
+	scripts/test-clients $(or $(SLUICE_BINARY),$$($(SWIFT_BUILD) --show-bin-path)/sluice) $(TESTS)
 
 bench: ## measures writes through the gateway and straight to the sinks
 	scripts/setup bench

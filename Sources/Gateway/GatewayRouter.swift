@@ -19,6 +19,14 @@ final class GatewayRouter: Router {
             return route(head, exchange, allow: [.GET, .POST, .OPTIONS]) {
                 QueryEndpoint(exchange: exchange, context: context)
             }
+        case "/api/v1/prom/write":
+            return route(head, exchange, allow: [.POST]) { write(exchange, WriteTarget.init(prometheus:)) }
+        case "/api/v1/prom/read":
+            return route(head, exchange, allow: [.POST]) { RemoteReadEndpoint(exchange: exchange, context: context) }
+        case "/health":
+            return route(head, exchange, allow: [.GET, .HEAD, .OPTIONS]) { answer(exchange, context.health) }
+        case "/ready":
+            return route(head, exchange, allow: [.GET, .HEAD, .OPTIONS]) { answer(exchange, context.readiness) }
         case "/ping":
             return route(head, exchange, allow: [.GET, .HEAD]) { ping(exchange) }
         case "/status":

@@ -61,6 +61,8 @@ package final class GatewayServer: Sendable {
 
     /// The main listener's first.
     package var boundAddresses: [String] { addresses.withLockedValue { $0 } }
+    /// Where the gateway reaches itself, with the rules of the main listener; nil: it does not listen yet.
+    package var ownAddress: String? { settings.ownSocket.map { "unix:\($0)" } ?? boundAddresses.first }
 
     /// Opens the log, starts to bring the nodes up to date, and listens.
     /// - Throws: `LogError`, `GatewayStartError`, or what binding the address throws.
@@ -243,19 +245,47 @@ package final class GatewayServer: Sendable {
     }
 
     private func bind() async throws {
-        for (number, listener) in settings.allListeners.enumerated() {
-            do {
-                let address = try await server.bind(host: listener.host, port: listener.port, listener: number).get()
-                addresses.withLockedValue {
-                    $0.append("\(address.ipAddress ?? listener.host):\(address.port ?? listener.port)")
-                }
-            } catch {
-                await stopReplicas()
-                throw GatewayStartError(
-                    description: "cannot listen on \(listener.host):\(listener.port): \(error); "
-                        + "is another InfluxDB or gateway using the port?"
-                )
+        do {
+            for (number, listener) in settings.allListeners.enumerated() {
+                let address = try await bind(listener, number)
+                addresses.withLockedValue { $0.append(address) }
             }
+            if let path = settings.ownSocket {
+                _ = try await bind(
+                    GatewaySettings.Listener(.unix(path: path, mode: 0o600), policy: settings.policy), 0)
+            }
+        } catch {
+            try? await server.stopAccepting().get()
+            await stopReplicas()
+            throw error
+        }
+    }
+
+    /// - Returns: The address for people, and for `ClientAddress`.
+    private func bind(_ listener: GatewaySettings.Listener, _ number: Int) async throws -> String {
+        let logger = logger
+        let tls = listener.tls.map { source in
+            ListenerTLS(source: source) { client, reason in
+                logger.debug(
+                    "a TLS handshake came to nothing",
+                    metadata: [
+                        "client": "\(client?.description ?? "?")", "at": "\(source.name)", "reason": "\(reason)",
+                    ])
+            }
+        }
+        do {
+            let bound = try await server.bind(
+                listener.endpoint, passed: listener.passedSocket, listener: number, tls: tls
+            ).get()
+            guard case .tcp(let host, let port) = listener.endpoint else { return "\(listener.endpoint)" }
+            let address = "\(bound.ipAddress ?? host):\(bound.port ?? port)"
+            return tls == nil ? address : "https://\(address)"
+        } catch let error as UnixSocketError {
+            throw GatewayStartError(description: error.description)
+        } catch {
+            throw GatewayStartError(
+                description: "cannot listen on \(listener.endpoint): \(error); "
+                    + "is another InfluxDB or gateway using the port?")
         }
     }
 

@@ -7,6 +7,7 @@ import NIOCore
 import NodeClient
 import Querying
 import Replication
+import SecureTransport
 
 package struct GatewaySettings: Sendable {
     package struct Node: Sendable {
@@ -28,16 +29,18 @@ package struct GatewaySettings: Sendable {
 
     /// A further address where the InfluxDB API listens, with rules of its own.
     package struct Listener: Sendable {
-        package var host: String
-        /// 0: any free one.
-        package var port: Int
+        package var endpoint: ListenEndpoint
         package var policy: Policy
         package var limits = ListenerLimits()
+        /// nil: HTTP without TLS.
+        package var tls: TLSContextSource?
+        /// A socket that is bound to the endpoint already.
+        package var passedSocket: CInt?
 
-        package init(host: String, port: Int, policy: Policy) {
-            self.host = host
-            self.port = port
+        package init(_ endpoint: ListenEndpoint, policy: Policy, tls: TLSContextSource? = nil) {
+            self.endpoint = endpoint
             self.policy = policy
+            self.tls = tls
         }
     }
 
@@ -55,12 +58,14 @@ package struct GatewaySettings: Sendable {
         package init() {}
     }
 
-    /// Who decides what clients may write and change. Reads are the nodes' business in any case.
+    /// Who decides what clients may write and change.
     package enum Access: Sendable {
-        /// The gateway asks nobody: everybody may.
+        /// The gateway asks nobody: everybody may. Reads are judged by the nodes.
         case none
         /// The nodes, with the client's credential, before anything is logged.
         case nodes(any CredentialHasher)
+        /// The gateway, of reads too: it has users of its own, and the nodes hear of no client.
+        case users(any CredentialHasher, any UserIdentifier)
     }
 
     package struct Limits: Sendable {
@@ -88,11 +93,16 @@ package struct GatewaySettings: Sendable {
 
     package var nodes: [Node]
     package var access = Access.none
-    /// Where the InfluxDB API listens. Port 0: any free one.
-    package var host = "127.0.0.1"
-    package var port = 8086
+    /// Where the InfluxDB API listens.
+    package var endpoint = ListenEndpoint.tcp(host: "127.0.0.1", port: 8086)
     /// What clients may send there.
     package var policy = Policy()
+    /// nil: HTTP without TLS there.
+    package var tls: TLSContextSource?
+    /// A socket that is bound to `endpoint` already.
+    package var passedSocket: CInt?
+    /// Path of a Unix socket for the gateway itself, with the rules of `endpoint`; nil: it uses that.
+    package var ownSocket: String?
     package var listeners: [Listener] = []
     /// Where points come as datagrams.
     package var udp: [UDPSettings] = []

@@ -22,7 +22,12 @@ struct NodeReply {
 
     /// The node's own words and headers.
     var response: Response {
-        Response(status: status, contentType: contentType, headers: passedHeaders, body: ByteBuffer(bytes: body))
+        var response = Response(
+            status: status, contentType: contentType, headers: passedHeaders, body: ByteBuffer(bytes: body))
+        // The node was asked by the gateway, and answered in the form that the gateway wants.
+        let error = error
+        if status >= 400, !error.isEmpty { response.errorText = ByteBuffer(string: error) }
+        return response
     }
 }
 

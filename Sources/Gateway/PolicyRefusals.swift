@@ -4,7 +4,11 @@ import Querying
 
 extension GatewaySettings {
     /// The main listener and the further ones, by `Exchange.listener`.
-    var allListeners: [Listener] { [Listener(host: host, port: port, policy: policy)] + listeners }
+    package var allListeners: [Listener] {
+        var main = Listener(endpoint, policy: policy, tls: tls)
+        main.passedSocket = passedSocket
+        return [main] + listeners
+    }
 
     /// With what the listeners say of connections.
     var serverLimits: ServerLimits {

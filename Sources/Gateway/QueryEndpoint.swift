@@ -2,7 +2,7 @@
 // then either one node answers the whole, streamed through, or the steps of its plan run one after the other.
 //
 // Who may is for the nodes to say: reads carry the client's credential to the node that answers them; before anything
-// else happens, the gateway asks a node.
+// else happens, the gateway asks a node. With users of its own, the gateway says it, of reads too.
 
 import Cluster
 import CommitLog
@@ -100,7 +100,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
         form = ByteBuffer()
         let request: ClientQuery
         do throws(QueryPlan.Problem) {
-            request = try ClientQuery(head: exchange.head, parameters: parameters, nodes: context.settings.nodes)
+            request = try ClientQuery(
+                head: exchange.head, parameters: parameters, nodes: context.settings.nodes,
+                carriesCredential: context.nodesJudgeReads)
         } catch {
             let credential = ClientCredential(head: exchange.head, parameters: parameters)
             return refuse(credential, .error(error.status, error.message))
@@ -141,7 +143,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     private func run(_ plan: QueryPlan, _ request: ClientQuery) {
         runs = true
-        plan.isOneRead ? read(plan, request) : authorize(plan, request)
+        plan.isOneRead && context.nodesJudgeReads ? read(plan, request) : authorize(plan, request)
     }
 
     /// The answer to a request that is wrong in itself.
@@ -158,7 +160,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func read(_ plan: QueryPlan, _ request: ClientQuery) {
         var node = request.whole
         if case .read(_, _, let listings)? = plan.steps.first, !listings.isEmpty {
-            let listed = ListedRead(listings: listings, isPretty: request.parameters.isPretty)
+            let listed = ListedRead(
+                listings: listings, isPretty: request.parameters.isPretty,
+                isShown: context.shownDatabases(to: request.credential))
             self.listed = listed
             node = request.plain
         } else if let maximumRows = policy.maximumRows {
@@ -194,10 +198,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func authorize(_ plan: QueryPlan, _ request: ClientQuery) {
         guard let access = context.access else { return step(plan, request) }
         state = .asking
-        StatementAccess(plan.statements, request.context, request.credential, access) { [weak self] refusal in
+        access.authorize(plan.statements, request.context, as: request.credential) { [weak self] refusal in
             guard let self, case .asking = state else { return }
-            if let refusal { answer(refusal) } else { step(plan, request) }
-        }.start()
+            if let refusal { return answer(refusal) }
+            plan.isOneRead ? read(plan, request) : step(plan, request)
+        }
     }
 
     private func step(_ plan: QueryPlan, _ request: ClientQuery) {

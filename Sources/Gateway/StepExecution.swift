@@ -283,7 +283,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         read = nil
         guard !isDone else { return }
         if readStatus == 200, case .read(_, _, let listings) = plan.steps[position], !listings.isEmpty {
-            readBytes = HiddenRows.removed(from: readBytes, contentType: "application/json", listings: listings)
+            readBytes = HiddenRows.removed(
+                from: readBytes, contentType: "application/json", listings: listings,
+                isShown: context.shownDatabases(to: request.credential))
         }
         guard readStatus == 200, let document = ResultDocument(readBytes) else {
             return failed(

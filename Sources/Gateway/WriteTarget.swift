@@ -1,4 +1,5 @@
-// Where a write goes and how it is read, from the request's URL: `/write` and `/api/v2/write` differ in nothing else.
+// Where a write goes and how it is read, from the request's URL: `/write`, `/api/v2/write` and Prometheus' remote write
+// differ in nothing else.
 
 import Cluster
 import LineProtocol
@@ -11,6 +12,8 @@ package struct WriteTarget: Equatable {
     package var precision: Precision
     /// The text of `consistency=`; checked after the body, as InfluxDB does.
     package var consistency: String
+    /// The body is a remote write of Prometheus.
+    package var isRemoteWrite = false
 
     /// What is wrong with the request, in InfluxDB's words.
     package struct Problem: Error, Equatable {
@@ -34,6 +37,17 @@ package struct WriteTarget: Equatable {
             throw Problem(status: 400, message: "invalid precision \"\(text)\" (use n, u, ms, s, m or h)")
         }
         self.precision = precision
+    }
+
+    /// Reference 2: as for `/write`, without a precision: samples have times in milliseconds, and become points with
+    /// times in nanoseconds.
+    package init(prometheus parameters: RequestParameters) throws(Problem) {
+        database = parameters["db"] ?? ""
+        if database.isEmpty { throw Problem(status: 400, message: "database is required") }
+        retentionPolicy = parameters["rp"] ?? ""
+        consistency = parameters["consistency"] ?? ""
+        precision = .nanoseconds
+        isRemoteWrite = true
     }
 
     /// Reference 5.4: `bucket` is `database/retention-policy`, the policy may be missing or empty.

@@ -1,14 +1,16 @@
 // MessagePack answers of InfluxDB: the same results as in JSON, in binary. Only what is needed to take rows out of a
 // list: maps, arrays and strings are understood, everything else is stepped over.
 
-/// Takes the gateway's own database out of lists in MessagePack.
+/// Takes databases out of lists in MessagePack.
 struct MessagePackRows {
     private let bytes: [UInt8]
     private let listings: [Int: HiddenRows.Listing]
+    private let hides: HiddenRows.Hiding
 
-    init(_ bytes: [UInt8], listings: [Int: HiddenRows.Listing]) {
+    init(_ bytes: [UInt8], listings: [Int: HiddenRows.Listing], hides: @escaping HiddenRows.Hiding) {
         self.bytes = bytes
         self.listings = listings
+        self.hides = hides
     }
 
     /// nil: the bytes are not what an InfluxDB writes.
@@ -38,8 +40,8 @@ struct MessagePackRows {
 
     private func isHidden(_ series: Node, _ listing: HiddenRows.Listing) -> Bool {
         switch listing {
-        case .series: series["name"]?.text == HiddenDatabase.name
-        case .tag: series["tags"]?["database"]?.text == HiddenDatabase.name
+        case .series: hides(series["name"]?.text, listing)
+        case .tag: hides(series["tags"]?["database"]?.text, listing)
         case .rows, .column: false
         }
     }
@@ -55,7 +57,7 @@ struct MessagePackRows {
         return map(series) { key, value in
             guard key == "values" else { return nil }
             let kept = value.elements.filter {
-                $0.elements.indices.contains(column) && $0.elements[column].text != HiddenDatabase.name
+                $0.elements.indices.contains(column) && !hides($0.elements[column].text, listing)
             }
             return list(kept.map { Array(bytes[$0.range]) })
         }
@@ -133,20 +135,24 @@ struct MessagePackRows {
 }
 
 /// The smallest form of everything, as InfluxDB's encoder writes it.
-struct MessagePackWriter {
-    var bytes: [UInt8] = []
+package struct MessagePackWriter {
+    package var bytes: [UInt8] = []
 
-    mutating func map(_ count: Int) { head(count, small: 0x80, limit: 16, large: 0xDE) }
-    mutating func array(_ count: Int) { head(count, small: 0x90, limit: 16, large: 0xDC) }
+    package init() {}
 
-    mutating func text(_ text: String) {
-        let utf8 = Array(text.utf8)
-        if (32..<256).contains(utf8.count) {
-            bytes += [0xD9, UInt8(utf8.count)]
+    package mutating func map(_ count: Int) { head(count, small: 0x80, limit: 16, large: 0xDE) }
+    package mutating func array(_ count: Int) { head(count, small: 0x90, limit: 16, large: 0xDC) }
+
+    package mutating func text(_ text: String) { self.text(bytes: text.utf8) }
+
+    /// A text that need not be UTF-8.
+    package mutating func text(bytes text: some Collection<UInt8>) {
+        if (32..<256).contains(text.count) {
+            bytes += [0xD9, UInt8(text.count)]
         } else {
-            head(utf8.count, small: 0xA0, limit: 32, large: 0xDA)
+            head(text.count, small: 0xA0, limit: 32, large: 0xDA)
         }
-        bytes += utf8
+        bytes += text
     }
 
     /// Not negative.

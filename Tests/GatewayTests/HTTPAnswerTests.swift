@@ -102,6 +102,39 @@ struct HTTPAnswerTests {
         #expect(notAllowed.body == "Method Not Allowed\n")
     }
 
+    /// What influxd 1.6.7 sends.
+    static let formats: [(accept: String, message: String, contentType: String, body: String)] = [
+        ("text/csv", "database is required", "text/csv", "error\ndatabase is required\n"),
+        ("application/csv", "missing parameter \"q\"", "text/csv", "error\n\"missing parameter \"\"q\"\"\"\n"),
+        ("text/csv", "expected SELECT, DELETE", "text/csv", "error\n\"expected SELECT, DELETE\"\n"),
+        ("text/csv", "two\nlines", "text/csv", "error\n\"two\nlines\"\n"),
+        ("application/x-msgpack", "EOF", "application/x-msgpack", "\u{81}\u{A5}error\u{A3}EOF"),
+        (
+            "application/x-msgpack", "unable to parse 'm': missing fields", "application/x-msgpack",
+            "\u{81}\u{A5}error\u{D9}#unable to parse 'm': missing fields"
+        ),
+        ("pretty", "\"x\"", "application/json", "{\n    \"error\": \"\\\"x\\\"\"\n}\n"),
+        ("text/csv, */*", "EOF", "application/json", "{\"error\":\"EOF\"}\n"),
+        ("application/json", "EOF", "application/json", "{\"error\":\"EOF\"}\n"),
+    ]
+
+    @Test("errors come in the format that the client accepts", arguments: formats)
+    func formats(_ row: (accept: String, message: String, contentType: String, body: String)) throws {
+        let head = try RequestHead(
+            HTTPRequestHead(
+                version: .http1_1, method: .GET, uri: "/query?\(row.accept)=true",
+                headers: ["host": "a", "accept": row.accept]),
+            remoteAddress: nil)
+        for response in [Response.error(400, row.message), .unauthorized(row.message)] {
+            let answer = response.formatted(for: head)
+            #expect(answer.contentType == row.contentType)
+            // One character per byte.
+            #expect(
+                String(String.UnicodeScalarView(answer.body.readableBytesView.map { Unicode.Scalar($0) })) == row.body)
+        }
+        #expect(Response.noContent.formatted(for: head).contentType == "application/json")
+    }
+
     @Test("X-Influxdb-Error has at most 1024 bytes and one line")
     func errorHeader() throws {
         let answer = try render(.error(400, "unable\nto\r\nparse \u{1}" + String(repeating: "é", count: 2000)))

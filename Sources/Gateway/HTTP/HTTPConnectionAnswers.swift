@@ -4,6 +4,7 @@ import NIOHTTP1
 
 extension HTTPConnection {
     func answer(_ response: Response, to exchange: Exchange) {
+        let response = response.formatted(for: exchange.head)
         let isBodyless = response.status == 204 || response.status == 304
         keepAlive = keepAlive && isRestOfBodySmall(exchange.head)
         let head = ResponseHead(

@@ -10,6 +10,8 @@ package struct Response: Sendable {
     package var body: ByteBuffer
     /// Routed answers carry `Request-Id`, `X-Request-Id` and CORS headers; 404 and 405 of the mux do not.
     package var isRouted: Bool
+    /// What went wrong, for clients that want to hear it in another form than plain JSON; nil: `body` stays as it is.
+    var errorText: ByteBuffer?
 
     package init(
         status: Int, contentType: String? = "application/json", headers: [(String, String)] = [],
@@ -44,15 +46,14 @@ package struct Response: Sendable {
     package static func error(
         _ status: Int, bytes message: some Collection<UInt8>, headers: [(String, String)] = []
     ) -> Response {
-        var response = Response(status: status, headers: headers, body: errorBody(message))
+        var response = failure(status, message, headers: headers)
         response.headers.append(("X-Influxdb-Error", headerText(message)))
         return response
     }
 
     /// 401 with `WWW-Authenticate` and without `X-Influxdb-Error`, as InfluxDB does it.
     package static func unauthorized(_ message: String) -> Response {
-        Response(
-            status: 401, headers: [("WWW-Authenticate", "Basic realm=\"InfluxDB\"")], body: errorBody(message.utf8))
+        failure(401, message.utf8, headers: [("WWW-Authenticate", "Basic realm=\"InfluxDB\"")])
     }
 
     /// A transient refusal: agents keep the batch and come back.
@@ -82,13 +83,23 @@ package struct Response: Sendable {
             isRouted: isRouted)
     }
 
-    private static func errorBody(_ message: some Collection<UInt8>) -> ByteBuffer {
-        var body = ByteBuffer()
-        body.reserveCapacity(message.count + 16)
-        body.writeStaticString("{\"error\":")
-        body.writeJSONString(message)
-        body.writeStaticString("}\n")
-        return body
+    private static func failure(
+        _ status: Int, _ message: some Collection<UInt8>, headers: [(String, String)]
+    ) -> Response {
+        var response = Response(status: status, headers: headers, body: ErrorFormat.json.body(message))
+        response.errorText = ByteBuffer(bytes: message)
+        return response
+    }
+
+    /// The same error in the form that the request wants.
+    package func formatted(for request: RequestHead) -> Response {
+        guard let errorText else { return self }
+        let format = ErrorFormat(accept: request.headers.first(name: "Accept"), rawQuery: request.rawQuery)
+        guard format != .json else { return self }
+        var response = self
+        response.contentType = format.contentType
+        response.body = format.body(errorText.readableBytesView)
+        return response
     }
 
     /// At most 1024 bytes of a message, without blanks at its ends, as Go writes header fields. Line ends become blanks, and so do other control characters, which InfluxDB

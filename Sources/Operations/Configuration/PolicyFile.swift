@@ -45,27 +45,27 @@ extension ConfigurationLoader {
                 advice: "write it like - {listen: 127.0.0.1:9096, policy: read-only}")
         }
         var address: (ListenAddress, Origin)?
-        var policy: Policy?
-        var limits = ConfiguredListenerLimits()
+        var listener = ConfiguredListener(address: .unix(path: ""))
         let problemsBefore = problems.count
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
-            case "limits": limits = listenerLimits(value, in: file)
+            case "limits": listener.limits = listenerLimits(value, in: file)
             case "listen":
                 address = read(value, "listen of a listener", in: file, ListenAddress.init(parsing:))
                     .map { ($0, file.origin(value)) }
             case "policy":
-                policy = self.policy(value, "policy", in: file)
-            default: reportUnknown(key, among: ["listen", "limits", "policy"], at: file.origin(keyNode))
+                listener.policy = self.policy(value, "policy", in: file)
+            case "tls": listener.tls = readTLS(value, .server, in: file)
+            case "mode": listener.mode = read(value, "mode of a listener", in: file, SocketMode.parse) ?? 0
+            default: reportUnknown(key, among: ["limits", "listen", "mode", "policy", "tls"], at: file.origin(keyNode))
             }
         }
         guard problems.count == problemsBefore else { return }
         guard let (address, origin) = address else {
             return report(file.origin(node), "this listener has no address", advice: "add listen: 127.0.0.1:9096")
         }
-        var listener = ConfiguredListener(address: address, policy: policy)
-        listener.limits = limits
+        listener.address = address
         configuration.listeners.append(listener)
         listenerOrigins.append(origin)
     }

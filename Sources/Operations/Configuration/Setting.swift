@@ -27,7 +27,21 @@ package struct Setting: Sendable {
 
     package static let all: [Setting] = [
         address("listen", \.listen, "InfluxDB API for clients"),
-        address("admin", \.admin, "health, metrics, status; keep it on loopback"),
+        Setting(
+            key: "listen_mode", example: "0660", summary: "rights of the socket's file when `listen` is a Unix socket",
+            apply: { configuration, text throws(ValueFault) in configuration.listenMode = try SocketMode.parse(text) },
+            render: { SocketMode.render($0.listenMode) }),
+        Setting(
+            key: "admin", example: "127.0.0.1:8087", summary: "health, metrics, status; keep it on loopback",
+            apply: { configuration, text throws(ValueFault) in
+                let address = try ListenAddress(parsing: text)
+                guard address.tcp != nil else {
+                    throw ValueFault(
+                        "\"\(text)\" is a Unix socket, and only clients can be served on one",
+                        advice: "write host:port, such as 127.0.0.1:8087")
+                }
+                configuration.admin = address
+            }, render: { $0.admin.description }),
         Setting(
             key: "policy", example: "open",
             summary: "what clients may send (\(PolicyText.presets)); a map of rules in the file",
@@ -48,7 +62,8 @@ package struct Setting: Sendable {
 
         choice(
             "access", \.access,
-            "who checks clients' writes and changes; auto: the nodes when one has a username, else nobody"),
+            "who decides what clients may; auto: `users` if there are any, else the nodes when one has a username, else nobody"
+        ),
         choice("ack", \.ack, "what a 204 promises at least"),
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),

@@ -44,7 +44,7 @@ extension ConfigurationLoader {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
             case "listen":
-                listener.address = read(value, "listen", in: file, ListenAddress.init(parsing:)) ?? listener.address
+                listener.address = read(value, "listen", in: file, Self.udpAddress) ?? listener.address
             case "database":
                 listener.database = read(value, "database", in: file, Self.udpDatabase) ?? ""
             case "retention_policy":
@@ -63,6 +63,14 @@ extension ConfigurationLoader {
         guard problems.count == problemsBefore else { return }
         configuration.udp.append(listener)
         udpOrigins.append(file.origin(node))
+    }
+
+    private static func udpAddress(_ text: String) throws(ValueFault) -> ListenAddress {
+        let address = try ListenAddress(parsing: text)
+        guard address.tcp != nil else {
+            throw ValueFault("\"\(text)\" is no address for UDP", advice: "write host:port, such as 127.0.0.1:8089")
+        }
+        return address
     }
 
     private static func udpDatabase(_ text: String) throws(ValueFault) -> String {
@@ -112,7 +120,7 @@ extension ConfigurationLoader {
         for (index, listener) in configuration.udp.enumerated() {
             let origin = udpOrigins[index]
             let isTaken = configuration.udp[..<index].contains { $0.address == listener.address }
-            if isTaken, listener.address.port != 0 {
+            if isTaken, !listener.address.isAnyPort {
                 report(
                     origin, "another UDP listener has the same address, \(listener.address)",
                     advice: "give each a port of its own")
@@ -124,7 +132,7 @@ extension ConfigurationLoader {
                     origin, "the policy lets nobody write to \(listener.database) (\(error.message))",
                     advice: "allow write there, or remove this UDP listener: all its points would be dropped")
             }
-            if configuration.asksNodesForAccess {
+            if configuration.decidedAccess != .none {
                 warn(
                     origin,
                     "whoever reaches \(listener.address) by UDP writes to \(listener.database) without a credential",

@@ -83,6 +83,9 @@ enum GatewayMetrics {
             counter(
                 "sluice_request_timeouts_total", "Connections closed for slowness.",
                 figures.timeouts.load(ordering: .relaxed)),
+            counter(
+                "sluice_tls_handshakes_failed_total", "Client connections that ended before TLS was agreed on.",
+                figures.tlsHandshakesFailed.load(ordering: .relaxed)),
             MetricFamily(
                 name: "sluice_requests_refused_total",
                 help: "Requests answered 503 before anybody looked at them, by the limit.", kind: .counter,
