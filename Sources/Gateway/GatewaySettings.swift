@@ -31,11 +31,11 @@ package struct GatewaySettings: Sendable {
     package struct Listener: Sendable {
         package var endpoint: ListenEndpoint
         package var policy: Policy
-        package var limits = ListenerLimits()
         /// nil: HTTP without TLS.
         package var tls: TLSContextSource?
         /// A socket that is bound to the endpoint already.
         package var passedSocket: CInt?
+        package var limits = ListenerLimits()
 
         package init(_ endpoint: ListenEndpoint, policy: Policy, tls: TLSContextSource? = nil) {
             self.endpoint = endpoint

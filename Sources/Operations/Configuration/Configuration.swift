@@ -75,10 +75,10 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var zone: String
     /// With which the gateway itself speaks to it; nil: it asks for none.
     package var credential: ServiceCredential?
-    /// Points are sent to it as gzip: for links that are slow or cost money.
-    package var gzip = false
     /// For an `https` url; nil: as `TLSSettings` begins.
     package var tls: TLSSettings?
+    /// Points are sent to it as gzip: for links that are slow or cost money.
+    package var gzip = false
 
     package init(
         name: String, url: String, zone: String = "", credential: ServiceCredential? = nil, tls: TLSSettings? = nil
@@ -111,11 +111,11 @@ package struct ConfiguredListener: Equatable, Sendable {
     package var address: ListenAddress
     /// nil: the general one.
     package var policy: Policy?
-    package var limits = ConfiguredListenerLimits()
     /// nil: HTTP without TLS.
     package var tls: TLSSettings?
     /// Rights of a Unix socket's file.
     package var mode: UInt32 = Configuration.socketMode
+    package var limits = ConfiguredListenerLimits()
 
     package init(address: ListenAddress, policy: Policy? = nil, tls: TLSSettings? = nil) {
         self.address = address

@@ -119,7 +119,7 @@ extension ConfigurationLoader {
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            let known = ["name", "url", "zone", "username", "password", "password_file", "gzip", "tls"]
+            let known = ["name", "url", "zone", "username", "password", "password_file", "tls", "gzip"]
             guard known.contains(key) else {
                 reportUnknown(key, among: known, at: file.origin(keyNode))
                 continue
@@ -157,8 +157,8 @@ extension ConfigurationLoader {
             guard isComplete else { return }
             var configured = ConfiguredNode(
                 name: name.text, url: checked, zone: values["zone"]?.text ?? "", tls: tls?.settings)
-            if let tls { checkTLS(of: configured, at: tls.origin) }
             configured.gzip = gzip
+            if let tls { checkTLS(of: configured, at: tls.origin) }
             configuration.nodes.append(configured)
             let credential = CredentialText(
                 username: values["username"], password: values["password"], passwordFile: values["password_file"]
