@@ -57,6 +57,33 @@ final class FluxEndpoint: Endpoint, ReadSink {
             return refuse(.error(error.status, error.message))
         }
         context.figures.queries.add(1)
+        authorize()
+    }
+
+    /// With users of its own the gateway has to judge, and cannot read Flux: it is for those who may everything.
+    private func authorize() {
+        guard let access = context.access, !access.nodesJudgeReads else { return enter() }
+        state = .asking
+        let verdict = access.verdict(.admin, for: credential) { [weak self] in self?.judged($0) }
+        if let verdict { judged(verdict) }
+    }
+
+    private func judged(_ verdict: AccessVerdict) {
+        guard case .asking = state else { return }
+        switch verdict {
+        case .allowed: enter()
+        case .refused(let response, _): respond(response)
+        case .unavailable: respond(.accessUnknown)
+        }
+    }
+
+    private var credential: ClientCredential {
+        let parameters = RequestParameters(
+            urlQuery: exchange.head.rawQuery, method: "GET", contentType: nil, body: [])
+        return ClientCredential(head: exchange.head, parameters: parameters)
+    }
+
+    private func enter() {
         let line = context.line
         let entry = line.enter { [weak self] isItsTurn in
             guard let self, case .inLine = state else {
@@ -79,9 +106,6 @@ final class FluxEndpoint: Endpoint, ReadSink {
 
     private func refuse(_ response: Response) {
         state = .asking
-        let parameters = RequestParameters(
-            urlQuery: exchange.head.rawQuery, method: "GET", contentType: nil, body: [])
-        let credential = ClientCredential(head: exchange.head, parameters: parameters)
         let known = context.admission.user(credential, or: response) { [weak self] in self?.refused($0) }
         if let known { refused(known) }
     }
@@ -113,12 +137,13 @@ final class FluxEndpoint: Endpoint, ReadSink {
         }
         let head = exchange.head
         var headers: [(String, String)] = []
-        for name in ["Authorization", "Accept", "Accept-Encoding", "Content-Type", "User-Agent", "X-Request-Id"] {
+        let passed = ["Accept", "Accept-Encoding", "Content-Type", "User-Agent", "X-Request-Id"]
+        let carriesCredential = context.nodesJudgeReads
+        for name in carriesCredential ? ["Authorization"] + passed : passed {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
         }
-        let request = NodeRequest(
-            method: .POST, target: head.path + (head.rawQuery.isEmpty ? "" : "?" + head.rawQuery), headers: headers,
-            body: [body])
+        let query = carriesCredential && !head.rawQuery.isEmpty ? "?" + head.rawQuery : ""
+        let request = NodeRequest(method: .POST, target: head.path + query, headers: headers, body: [body])
         let read = ReadExecution(
             request: request, footprint: ReadFootprint([], database: ""), targets: context,
             settings: context.settings.read, turn: context.nextTurn(),

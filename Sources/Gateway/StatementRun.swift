@@ -48,7 +48,9 @@ final class StatementRun {
         let parameters = RequestParameters(urlQuery: head.rawQuery, method: "POST", contentType: nil, body: [])
         let credential = ClientCredential(head: head, parameters: parameters)
         do throws(QueryPlan.Problem) {
-            let request = try ClientQuery(head: head, parameters: parameters, nodes: context.settings.nodes)
+            let request = try ClientQuery(
+                head: head, parameters: parameters, nodes: context.settings.nodes,
+                carriesCredential: context.nodesJudgeReads)
             let plan = try QueryPlan(text: Array(text.utf8), context: request.context, policy: policy)
             context.figures.queries.add(1)
             authorize(plan, request)
@@ -78,10 +80,10 @@ final class StatementRun {
     private func authorize(_ plan: QueryPlan, _ request: ClientQuery) {
         guard let access = context.access else { return enter(plan, request) }
         state = .asking
-        StatementAccess(plan.statements, request.context, request.credential, access) { [weak self] refusal in
+        access.authorize(plan.statements, request.context, as: request.credential) { [weak self] refusal in
             guard let self, case .asking = state else { return }
             if let refusal { end(.refused(refusal)) } else { enter(plan, request) }
-        }.start()
+        }
     }
 
     private func enter(_ plan: QueryPlan, _ request: ClientQuery) {

@@ -1,5 +1,7 @@
 // Who may send how much: rates as arithmetic, budgets of many users in bounded memory.
 import Gateway
+import NIOCore
+import Querying
 import Testing
 
 @Suite("Budgets of requests")
@@ -112,6 +114,31 @@ struct RequestBudgetTests {
         }
         #expect(budgets.count <= 101)
         #expect(budgets.begin(.name("a"), now: 0) == .requests)
+    }
+
+    @Test(
+        "the name in a credential, in InfluxDB's order; a token that is a secret is no name",
+        arguments: [
+            ("u=ann&p=x", nil, "ann"), ("u=ann&p=x", "Basic Ym9iOnk=", "ann"), ("u=ann", "Basic Ym9iOnk=", "bob"),
+            ("", "basic Ym9iOnk", "bob"), ("", "Basic Ym9i", nil), ("", "Basic !", nil), ("", "Token bob:y:z", "bob"),
+            ("", "Token secret", nil), ("", "Token :y", nil), ("", "Bearer a.eyJ1c2VybmFtZSI6ImJvYiJ9.c", "bob"),
+            ("", "Bearer a.b", nil), ("", "Bearer", nil), ("", nil, nil), ("", "Digest x", nil),
+        ] as [(String, String?, String?)])
+    func names(_ query: String, _ authorization: String?, _ name: String?) {
+        let parameters = RequestParameters(urlQuery: query, method: "GET", contentType: nil, body: [])
+        #expect(ClientName.claimed(authorization, parameters) == name)
+    }
+
+    @Test(
+        "one host's IPv6 network is one client; IPv4 is itself, whatever the socket",
+        arguments: [
+            ("10.0.0.1", "10.0.0.1", true), ("10.0.0.1", "10.0.0.2", false), ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("2001:db8::1", "2001:db8::ffff:1:2:3", true), ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::1", "::2", false), ("::1", "0.0.0.1", false), ("2001:db8::1", "10.0.0.1", false),
+        ])
+    func addresses(_ first: String, _ second: String, _ isSame: Bool) throws {
+        let users = try [first, second].map { RequestUser(try SocketAddress(ipAddress: $0, port: 1)) }
+        #expect((users[0] == users[1]) == isSame)
     }
 
     private struct SplitMix {

@@ -15,7 +15,7 @@ final class AdmittingRouter: Router {
     /// The gateway's own: they say that it works, also when it is busy, and to everybody.
     private static let free: Set<String> = ["/ping", "/health", "/ready", "/status"]
     /// Where success needs a good credential.
-    private static let checked: Set<String> = ["/write", "/query", "/api/v2/write"]
+    private static let checked: Set<String> = ["/write", "/query", "/api/v2/write", "/api/v1/prom/write"]
 
     init(_ inner: any Router, gate: RequestGate, context: LoopContext) {
         self.inner = inner
@@ -46,7 +46,9 @@ final class AdmittingRouter: Router {
             return RequestGate.Claim(address: address, name: nil, digest: nil)
         }
         let parameters = RequestParameters(urlQuery: head.rawQuery, method: "GET", contentType: nil, body: [])
-        guard let name = ClientName.claimed(head, parameters) else {
+        let authorization = head.headers.first(name: "Authorization")
+        let name = ClientName.claimed(authorization, parameters)
+        guard name != nil || authorization != nil else {
             return RequestGate.Claim(address: address, name: nil, digest: nil)
         }
         var hasher = Hasher()

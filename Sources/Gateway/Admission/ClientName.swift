@@ -1,19 +1,19 @@
 // The name that a client's credential claims, and the network that a client comes from. Nothing is checked here.
 
 import NIOCore
-import NIOHTTP1
 import Querying
 
-enum ClientName {
-    /// In the order in which InfluxDB looks at the forms (reference, 3); nil: there is none.
-    static func claimed(_ head: RequestHead, _ parameters: RequestParameters) -> String? {
+package enum ClientName {
+    /// In the order in which InfluxDB looks at the forms (reference, 3); nil: there is none, or it has no form that is
+    /// known. Secrets never show: a token without a colon is no name.
+    ///
+    /// - Parameter authorization: the header's text.
+    package static func claimed(_ authorization: String?, _ parameters: RequestParameters) -> String? {
         if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty
         {
             return username
         }
-        guard let header = head.headers.first(name: "Authorization"), let space = header.firstIndex(of: " ") else {
-            return nil
-        }
+        guard let header = authorization, let space = header.firstIndex(of: " ") else { return nil }
         let rest = header[header.index(after: space)...]
         switch header[..<space].lowercased() {
         case "basic": return base64(rest.utf8).flatMap { beforeColon(String(decoding: $0, as: UTF8.self)[...]) }
@@ -27,8 +27,8 @@ enum ClientName {
     }
 
     private static func beforeColon(_ text: Substring) -> String? {
-        let name = text.prefix { $0 != ":" }
-        return name.isEmpty ? nil : String(name)
+        guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else { return nil }
+        return String(text[..<colon])
     }
 
     /// Both alphabets, with or without padding; nil: it is neither.
@@ -59,7 +59,7 @@ enum ClientName {
 
 extension RequestUser {
     /// One host can have all addresses of an IPv6 network, so they count as one.
-    init(_ address: SocketAddress?) {
+    package init(_ address: SocketAddress?) {
         switch address {
         case .v4(let address):
             self = .address(high: 0, low: UInt64(UInt32(bigEndian: address.address.sin_addr.s_addr)))
@@ -67,11 +67,14 @@ extension RequestUser {
             let bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
             func number(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
             // An IPv4 client at a socket for both.
-            let isMapped = number(0..<8) == 0 && number(8..<12) == 0xffff
-            self = .address(high: number(0..<8), low: isMapped ? number(12..<16) : 0)
-            if isMapped || number(0..<8) != 0 { break }
-            // ::1 and its like are not each other.
-            self = .address(high: 0, low: number(8..<16) | 1 << 63)
+            if number(0..<8) == 0, number(8..<12) == 0xffff {
+                self = .address(high: 0, low: number(12..<16))
+            } else if number(0..<8) == 0 {
+                // ::1 and its like are no network, and no IPv4 address either.
+                self = .address(high: 0, low: number(8..<16) | 1 << 63)
+            } else {
+                self = .address(high: number(0..<8), low: 0)
+            }
         case .unixDomainSocket, nil:
             self = .local
         }

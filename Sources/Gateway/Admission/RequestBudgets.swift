@@ -4,6 +4,8 @@
 package enum RequestUser: Hashable, Sendable {
     /// A user whose credential was good.
     case name(String)
+    /// A credential that was good and names nobody, such as a token: its hash.
+    case credential(Int)
     /// A client that did not show one: an IPv4 address, or the network of an IPv6 address (its first 64 bits).
     case address(high: UInt64, low: UInt64)
     /// A client on this machine without an address.

@@ -114,10 +114,10 @@ package final class RequestGate: Sendable {
 
     /// A name counts only with a credential that was good: nobody spends another's budget by claiming to be them.
     private func user(_ claim: Claim, now: Int64) -> RequestUser {
-        guard let name = claim.name, let digest = claim.digest,
-            let at = good.withLockedValue({ $0[digest] }), now - at < Self.goodFor
-        else { return claim.address }
-        return .name(name)
+        guard let digest = claim.digest, let at = good.withLockedValue({ $0[digest] }), now - at < Self.goodFor else {
+            return claim.address
+        }
+        return claim.name.map { .name($0) } ?? .credential(digest)
     }
 
     // MARK: Refusing
