@@ -1,8 +1,8 @@
-// The fuzz targets that need the package's dependencies: SwiftNIO, zlib, Yams.
+// The fuzz targets that need the package's dependencies: SwiftNIO, zlib, snappy, Yams.
 
 import FuzzEngine
 
-private let targets = [http, parameters, gzip, json, nodeAnswers, rows, configuration]
+private let targets = [http, parameters, gzip, prometheus, json, nodeAnswers, rows, configuration]
 
 @_cdecl("LLVMFuzzerInitialize")
 func initialize(

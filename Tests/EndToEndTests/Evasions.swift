@@ -318,7 +318,7 @@ enum Evasions {
             body: Array("a\r\nevil v=1 1\r\n0\r\n\r\n".utf8), .readOnly),
         Disguise("write by GET", "GET /write?db=t HTTP/1.1", body: Array("evil v=1 1".utf8)),
         Disguise("write by PUT", "PUT /write?db=t HTTP/1.1", body: Array("evil v=1 1".utf8)),
-        Disguise("Prometheus", "POST /api/v1/prom/write?db=t HTTP/1.1", body: [0]),
+        Disguise("Prometheus", "POST /api/v1/prom/write?db=t HTTP/1.1", body: [0], .readOnly),
         Disguise("deletion, version 2", "POST /api/v2/delete?bucket=t/autogen HTTP/1.1", body: Array("{}".utf8)),
         Disguise("bucket, version 2", "DELETE /api/v2/buckets/t HTTP/1.1"),
     ]

@@ -177,6 +177,14 @@ struct RawAnswer {
             body = Array(rest)
             rest = []
         }
+        if headers.contains("content-encoding: snappy"),
+            let plain = try? body.withUnsafeBytes({ bytes in
+                try Snappy.decoded(bytes, limit: 1 << 24)
+            })
+        {
+            // Packed otherwise by another library.
+            body = plain
+        }
         bytes = rest
         return One(status: status, headers: headers.sorted(), body: body)
     }
