@@ -20,8 +20,11 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
 // Lowest first; a target imports only what stands above it.
@@ -43,12 +46,17 @@ let core: [Target] = [
 let full: [Target] = [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     library("ContentCoding", ["CZlib", nioCore]),
-    library("NodeClient", [nioCore, nioPosix, nioHTTP1]),
+    library("SecureTransport", [nioCore, nioSSL, nioLocks]),
+    library("NodeClient", ["SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+    .target(
+        name: "Prometheus", dependencies: ["CSnappy", "LineProtocol", "InfluxQL", protobuf],
+        exclude: ["remote.proto"], swiftSettings: strict),
     library(
         "Replication",
         [
-            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", nioCore, nioPosix, nioHTTP1, nioLocks,
-            logging,
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "ContentCoding", "NodeClient", nioCore, nioPosix,
+            nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
@@ -58,19 +66,22 @@ let full: [Target] = [
         "Gateway",
         [
             "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
-            "ContentCoding", nioCore, nioPosix, nioHTTP1, nioLocks, logging,
+            "ContentCoding", "Prometheus", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioLocks, nioSSL, nioTLS,
+            logging,
         ]
     ),
     library(
         "Operations",
         [
             "CommitLog", "LineProtocol", "InfluxQL", "Cluster", "NodeClient", "Replication", "Querying", "Gateway",
-            logging, httpClient, nioCore, nioPosix,
+            "SecureTransport", logging, httpClient, nioCore, nioPosix,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             .product(name: "Yams", package: "Yams"),
             .product(name: "GRDB", package: "GRDB.swift"),
             .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
         ]
     ),
     .executableTarget(
@@ -106,7 +117,7 @@ let full: [Target] = [
         name: "Chaos", dependencies: ["TestSupport", httpClient, nioCore, nioPosix], path: "Tests/Chaos",
         swiftSettings: strict),
     .target(
-        name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix], path: "Tests/TestSupport",
+        name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix, nioSSL], path: "Tests/TestSupport",
         swiftSettings: strict),
     tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
@@ -116,7 +127,8 @@ let full: [Target] = [
             nioPosix, nioEmbedded, nioLocks,
         ]),
     tests("QueryingTests", ["Querying", "LineProtocol", "Cluster", "InfluxQL", "TestSupport"]),
-    tests("ContentCodingTests", ["ContentCoding", nioCore]),
+    tests("ContentCodingTests", ["ContentCoding", nioCore, nioEmbedded]),
+    tests("PrometheusTests", ["Prometheus", "InfluxQL", "TestSupport"]),
     tests(
         "GatewayTests",
         [
@@ -126,13 +138,13 @@ let full: [Target] = [
     tests(
         "OperationsTests",
         [
-            "Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "Querying", "TestSupport", "TestThreads",
-            httpClient,
+            "Operations", "CommitLog", "Cluster", "Replication", "NodeClient", "Querying", "SecureTransport",
+            "TestSupport", "TestThreads", httpClient,
         ]),
     tests("SimulatedInfluxDBTests", ["SimulatedInfluxDB", "TestSupport"]),
     tests("SimulationTests", ["Simulation", "CommitLog", "TestSupport"]),
     tests("ChaosTests", ["Chaos", "TestSupport"]),
-    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog"]),
+    tests("EndToEndTests", ["TestSupport", "LineProtocol", "InfluxQL", "CommitLog", "Prometheus"]),
 ]
 
 // SLUICE_FUZZ=1 adds the fuzz targets, for `scripts/fuzz`: programs whose main function is libFuzzer's.
@@ -149,13 +161,16 @@ let fuzzers: [Target] = [
 let fuzzersOfAll: [Target] = [
     // Of `Operations` alone: its other parts pull in four packages that would take minutes.
     .target(
-        name: "FuzzConfiguration", dependencies: ["NodeClient", "Querying", .product(name: "Yams", package: "Yams")],
+        name: "FuzzConfiguration",
+        dependencies: [
+            "NodeClient", "Querying", "Gateway", "SecureTransport", .product(name: "Yams", package: "Yams"),
+        ],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(
         name: "fuzz-full",
         dependencies: [
             "FuzzEngine", "FuzzConfiguration", "InfluxQL", "Cluster", "CZlib", "ContentCoding", "NodeClient",
-            "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
+            "Prometheus", "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
         ],
         path: "Fuzzing/Full", swiftSettings: strict),
 ]
@@ -170,6 +185,7 @@ let package = Package(
         ? []
         : [
             .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+            .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
             .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
             .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
             .package(url: "https://github.com/apple/swift-collections", from: "1.4.0"),
@@ -179,6 +195,7 @@ let package = Package(
             .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+            .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         ],
     targets: coreOnly
         ? core + (fuzzing ? fuzzers : [])

@@ -22,8 +22,9 @@ struct ClientQuery {
     private let headers: [(String, String)]
     private let credentials: [String]
 
+    /// - Parameter carriesCredential: The node hears who the client is.
     init(
-        head: RequestHead, parameters: RequestParameters, nodes: [GatewaySettings.Node]
+        head: RequestHead, parameters: RequestParameters, nodes: [GatewaySettings.Node], carriesCredential: Bool
     ) throws(QueryPlan.Problem) {
         func wish(_ header: String, _ parameter: String) -> String? {
             head.headers.first(name: header) ?? parameters[parameter]
@@ -35,11 +36,12 @@ struct ClientQuery {
         context = StatementContext(database: parameters["db"] ?? "", isForNode: node != nil)
         isGet = head.method == .GET
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
-        for name in ["Authorization", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"] {
+        let passed = ["Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"]
+        for name in carriesCredential ? ["Authorization"] + passed : passed {
             if let value = head.headers.first(name: name) { headers.append((name, value)) }
         }
         self.headers = headers
-        self.credentials = ["u", "p"].compactMap { name in
+        self.credentials = (carriesCredential ? ["u", "p"] : []).compactMap { name in
             parameters.urlOnly(name).map { "\(name)=\(NodeRequests.percentEncoded($0))" }
         }
     }

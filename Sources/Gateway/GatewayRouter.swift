@@ -19,6 +19,24 @@ final class GatewayRouter: Router {
             return route(head, exchange, allow: [.GET, .POST, .OPTIONS]) {
                 QueryEndpoint(exchange: exchange, context: context)
             }
+        case "/api/v1/prom/write":
+            return route(head, exchange, allow: [.POST]) { write(exchange, WriteTarget.init(prometheus:)) }
+        case "/api/v1/prom/read":
+            return route(head, exchange, allow: [.POST]) { RemoteReadEndpoint(exchange: exchange, context: context) }
+        case "/api/v2/query":
+            return route(head, exchange, allow: [.POST, .OPTIONS]) {
+                FluxEndpoint(exchange: exchange, context: context)
+            }
+        case "/api/v2/delete":
+            return route(head, exchange, allow: [.POST]) { DeleteEndpoint(exchange: exchange, context: context) }
+        case BucketsEndpoint.path:
+            return route(head, exchange, allow: [.GET, .POST]) { buckets(exchange, id: nil) }
+        case _ where head.path.hasPrefix(BucketsEndpoint.path + "/"):
+            return bucket(head, exchange)
+        case "/health":
+            return route(head, exchange, allow: [.GET, .HEAD, .OPTIONS]) { answer(exchange, context.health) }
+        case "/ready":
+            return route(head, exchange, allow: [.GET, .HEAD, .OPTIONS]) { answer(exchange, context.readiness) }
         case "/ping":
             return route(head, exchange, allow: [.GET, .HEAD]) { ping(exchange) }
         case "/status":
@@ -26,6 +44,18 @@ final class GatewayRouter: Router {
         default:
             return answer(exchange, .notFound)
         }
+    }
+
+    private func bucket(_ head: RequestHead, _ exchange: Exchange) -> (any Endpoint)? {
+        if BucketsEndpoint.isUnsupported(head.path) {
+            return answer(exchange, BucketsEndpoint.unsupported(head.path))
+        }
+        let id = head.path.dropFirst(BucketsEndpoint.path.count + 1).removingPercentEncoding()
+        return route(head, exchange, allow: [.GET, .PATCH, .DELETE]) { buckets(exchange, id: id) }
+    }
+
+    private func buckets(_ exchange: Exchange, id: String?) -> any Endpoint {
+        BucketsEndpoint(exchange: exchange, context: context, id: id)
     }
 
     private func route(
@@ -71,5 +101,23 @@ final class GatewayRouter: Router {
     private func answer(_ exchange: Exchange, _ response: Response) -> (any Endpoint)? {
         exchange.respond(response)
         return nil
+    }
+}
+
+extension Substring {
+    /// A path as it is meant; what is no escape stays as it is.
+    fileprivate func removingPercentEncoding() -> String {
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
+        while let byte = rest.popFirst() {
+            let digits = String(rest.prefix(2)) ?? ""
+            if byte == UInt8(ascii: "%"), digits.utf8.count == 2, let decoded = UInt8(digits, radix: 16) {
+                bytes.append(decoded)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

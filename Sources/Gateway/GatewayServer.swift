@@ -48,7 +48,11 @@ package final class GatewayServer: Sendable {
     package let feed: LogFeed
     private let replicas: [ReplicatorHandle]
     private let catalogueKeeper: NIOLoopBound<CatalogueKeeper>
+    package let requestGate: RequestGate
     private let server: HTTPServer
+    private let udp: [UDPListener]
+    /// Of the UDP listeners, in configuration order.
+    package var udpFigures: [UDPFigures] { udp.map(\.figures) }
     private let refusalObserver: NIOLockedValueBox<Observer<Offset>>
     /// Threads of its own, to be ended with it.
     private let ownGroup = NIOLockedValueBox<MultiThreadedEventLoopGroup?>(nil)
@@ -57,6 +61,8 @@ package final class GatewayServer: Sendable {
 
     /// The main listener's first.
     package var boundAddresses: [String] { addresses.withLockedValue { $0 } }
+    /// Where the gateway reaches itself, with the rules of the main listener; nil: it does not listen yet.
+    package var ownAddress: String? { settings.ownSocket.map { "unix:\($0)" } ?? boundAddresses.first }
 
     /// Opens the log, starts to bring the nodes up to date, and listens.
     /// - Throws: `LogError`, `GatewayStartError`, or what binding the address throws.
@@ -73,6 +79,7 @@ package final class GatewayServer: Sendable {
             server.ownGroup.withLockedValue { $0 = group }
             server.run()
             try await server.bind()
+            try await server.bindUDP()
             return server
         } catch {
             log.close()
@@ -178,13 +185,15 @@ package final class GatewayServer: Sendable {
                 eventLoop: eventLoop, address: node.address, limits: limits, credential: node.credential,
                 connector: surroundings.connector)
         }
+        var replicator = settings.replicator
+        replicator.gzip = node.gzip
         return ReplicatorHandle(
             eventLoop: eventLoop,
             replicator: NodeReplicator(
                 node: index, name: node.name, eventLoop: eventLoop,
                 pool: pool(settings.deliveryPool.maximumConnections), pingPool: pool(1),
                 questions: NodeInterview(pool: pool(4), clock: surroundings.clock), feed: feed,
-                settings: settings.replicator, delegate: delegate, figures: ReplicatorFigures(), logger: logger
+                settings: replicator, delegate: delegate, figures: ReplicatorFigures(), logger: logger
             )
         )
     }
@@ -209,13 +218,18 @@ package final class GatewayServer: Sendable {
         serverFigures = ServerFigures()
         replicatorFigures = replicas.map(\.figures)
         let contexts = loops.map(\.context)
+        let gate = RequestGate(settings)
+        requestGate = gate
+        udp = settings.udp.enumerated().map { number, settings in
+            UDPListener(settings, context: contexts[number % contexts.count], logger: logger)
+        }
         server = HTTPServer(
-            group: group, limits: settings.server, figures: serverFigures, version: settings.fallbackVersion
+            group: group, limits: settings.serverLimits, figures: serverFigures, version: settings.fallbackVersion
         ) { eventLoop in
             guard let context = contexts.first(where: { $0.eventLoop === eventLoop }) else {
                 preconditionFailure("the server runs on the gateway's own event loops")
             }
-            return GatewayRouter(context: context.value)
+            return AdmittingRouter(GatewayRouter(context: context.value), gate: gate, context: context.value)
         }
         let server = server
         control.onVersion { server.advertise(version: $0) }
@@ -231,21 +245,67 @@ package final class GatewayServer: Sendable {
     }
 
     private func bind() async throws {
-        for (number, listener) in settings.allListeners.enumerated() {
+        do {
+            for (number, listener) in settings.allListeners.enumerated() {
+                let address = try await bind(listener, number)
+                addresses.withLockedValue { $0.append(address) }
+            }
+            if let path = settings.ownSocket {
+                _ = try await bind(
+                    GatewaySettings.Listener(.unix(path: path, mode: 0o600), policy: settings.policy), 0)
+            }
+        } catch {
+            try? await server.stopAccepting().get()
+            await stopReplicas()
+            throw error
+        }
+    }
+
+    /// - Returns: The address for people, and for `ClientAddress`.
+    private func bind(_ listener: GatewaySettings.Listener, _ number: Int) async throws -> String {
+        let logger = logger
+        let tls = listener.tls.map { source in
+            ListenerTLS(source: source) { client, reason in
+                logger.debug(
+                    "a TLS handshake came to nothing",
+                    metadata: [
+                        "client": "\(client?.description ?? "?")", "at": "\(source.name)", "reason": "\(reason)",
+                    ])
+            }
+        }
+        do {
+            let bound = try await server.bind(
+                listener.endpoint, passed: listener.passedSocket, listener: number, tls: tls
+            ).get()
+            guard case .tcp(let host, let port) = listener.endpoint else { return "\(listener.endpoint)" }
+            let address = "\(bound.ipAddress ?? host):\(bound.port ?? port)"
+            return tls == nil ? address : "https://\(address)"
+        } catch let error as UnixSocketError {
+            throw GatewayStartError(description: error.description)
+        } catch {
+            throw GatewayStartError(
+                description: "cannot listen on \(listener.endpoint): \(error); "
+                    + "is another InfluxDB or gateway using the port?")
+        }
+    }
+
+    private func bindUDP() async throws {
+        for listener in udp {
             do {
-                let address = try await server.bind(host: listener.host, port: listener.port, listener: number).get()
-                addresses.withLockedValue {
-                    $0.append("\(address.ipAddress ?? listener.host):\(address.port ?? listener.port)")
-                }
+                try await listener.bind().get()
             } catch {
-                for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
-                await feed.stop()
+                await stopReplicas()
                 throw GatewayStartError(
-                    description: "cannot listen on \(listener.host):\(listener.port): \(error); "
+                    description: "cannot receive UDP on \(listener.settings.host):\(listener.settings.port): \(error); "
                         + "is another InfluxDB or gateway using the port?"
                 )
             }
         }
+    }
+
+    private func stopReplicas() async {
+        for replica in replicas { replica.eventLoop.execute { replica.replicator.value.stop() } }
+        await feed.stop()
     }
 
     /// Serves a client's connection that came about elsewhere, on one of the group's loops.
@@ -298,6 +358,7 @@ package final class GatewayServer: Sendable {
         if left > 0 {
             logger.warning("requests were cut off by the stop", metadata: ["requests": "\(left)"])
         }
+        for listener in udp { try? await listener.stop().get() }
         control.stop()
         let keeper = catalogueKeeper
         keeper.eventLoop.execute { keeper.value.stop() }

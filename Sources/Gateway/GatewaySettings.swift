@@ -7,6 +7,7 @@ import NIOCore
 import NodeClient
 import Querying
 import Replication
+import SecureTransport
 
 package struct GatewaySettings: Sendable {
     package struct Node: Sendable {
@@ -15,6 +16,8 @@ package struct GatewaySettings: Sendable {
         package var zone: String
         /// With which the gateway itself speaks to the node; nil: the node asks for none.
         package var credential: ServiceCredential?
+        /// Points are sent to it as gzip.
+        package var gzip = false
 
         package init(name: String, address: NodeAddress, zone: String = "", credential: ServiceCredential? = nil) {
             self.name = name
@@ -26,24 +29,43 @@ package struct GatewaySettings: Sendable {
 
     /// A further address where the InfluxDB API listens, with rules of its own.
     package struct Listener: Sendable {
-        package var host: String
-        /// 0: any free one.
-        package var port: Int
+        package var endpoint: ListenEndpoint
         package var policy: Policy
+        /// nil: HTTP without TLS.
+        package var tls: TLSContextSource?
+        /// A socket that is bound to the endpoint already.
+        package var passedSocket: CInt?
+        package var limits = ListenerLimits()
 
-        package init(host: String, port: Int, policy: Policy) {
-            self.host = host
-            self.port = port
+        package init(_ endpoint: ListenEndpoint, policy: Policy, tls: TLSContextSource? = nil) {
+            self.endpoint = endpoint
             self.policy = policy
+            self.tls = tls
         }
     }
 
-    /// Who decides what clients may write and change. Reads are the nodes' business in any case.
+    /// In the place of the general limits; nil: those.
+    package struct ListenerLimits: Equatable, Sendable {
+        /// Under way at the same time, beside the general limit.
+        package var requests: Int?
+        package var userRequestRate: Int?
+        package var userBytesRate: Int?
+        /// Open at the same time, beside the general limit.
+        package var connections: Int?
+        /// A request's body as it is sent.
+        package var bodyBytes: Int?
+
+        package init() {}
+    }
+
+    /// Who decides what clients may write and change.
     package enum Access: Sendable {
-        /// The gateway asks nobody: everybody may.
+        /// The gateway asks nobody: everybody may. Reads are judged by the nodes.
         case none
         /// The nodes, with the client's credential, before anything is logged.
         case nodes(any CredentialHasher)
+        /// The gateway, of reads too: it has users of its own, and the nodes hear of no client.
+        case users(any CredentialHasher, any UserIdentifier)
     }
 
     package struct Limits: Sendable {
@@ -53,6 +75,10 @@ package struct GatewaySettings: Sendable {
         package var inflatedBytes = 250_000_000
         /// Bodies in memory, over all requests; beyond it 503.
         package var bodiesInMemory = 1 << 30
+        /// Requests under way, over all event loops; beyond it 503.
+        package var requests = 10_000
+        /// What each user may have under way and send; beyond it 503.
+        package var user = RequestBudgets.Limits()
         /// The body of a query; a larger form is not read (Go's limit).
         package var formBytes = 10 << 20
         /// Queries on one event loop: how many run, and how many wait for their turn; beyond that 503.
@@ -67,12 +93,19 @@ package struct GatewaySettings: Sendable {
 
     package var nodes: [Node]
     package var access = Access.none
-    /// Where the InfluxDB API listens. Port 0: any free one.
-    package var host = "127.0.0.1"
-    package var port = 8086
+    /// Where the InfluxDB API listens.
+    package var endpoint = ListenEndpoint.tcp(host: "127.0.0.1", port: 8086)
     /// What clients may send there.
     package var policy = Policy()
+    /// nil: HTTP without TLS there.
+    package var tls: TLSContextSource?
+    /// A socket that is bound to `endpoint` already.
+    package var passedSocket: CInt?
+    /// Path of a Unix socket for the gateway itself, with the rules of `endpoint`; nil: it uses that.
+    package var ownSocket: String?
     package var listeners: [Listener] = []
+    /// Where points come as datagrams.
+    package var udp: [UDPSettings] = []
     /// The gateway's own zone: reads prefer nodes of it.
     package var zone = ""
     package var eventLoops = 1

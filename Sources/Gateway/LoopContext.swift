@@ -20,7 +20,7 @@ final class LoopContext: ReadTargets {
     let logger: Logger
     let schema: SharedSchema
     /// nil: the gateway asks nobody who they are.
-    let access: AccessControl?
+    let access: (any AccessControl)?
     let admission: WriteAdmission
     private let pools: [NodePool]
     /// For small questions, so that they never wait behind long reads: with the gateway's own credential, and without.
@@ -46,10 +46,6 @@ final class LoopContext: ReadTargets {
         self.figures = figures
         self.logger = logger
         self.schema = schema
-        pools = settings.nodes.map {
-            NodePool(
-                eventLoop: eventLoop, address: $0.address, limits: settings.queryPool, connector: connector)
-        }
         let questionPools = settings.nodes.map {
             NodePool(
                 eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, credential: $0.credential,
@@ -57,17 +53,21 @@ final class LoopContext: ReadTargets {
         }
         self.questionPools = questionPools
         let inSync = { NodeChoice.forQuestions(view.current).inSync }
+        let access: (any AccessControl)?
         switch settings.access {
         case .none:
             checkPools = []
             access = nil
+        case .users(let hasher, let users):
+            checkPools = []
+            access = UsersAccess(eventLoop: eventLoop, hasher: hasher, users: users, figures: figures)
         case .nodes(let hasher):
             let checkPools = settings.nodes.map {
                 NodePool(
                     eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, connector: connector)
             }
             self.checkPools = checkPools
-            access = AccessControl(
+            access = NodesAccess(
                 eventLoop: eventLoop, hasher: hasher, epoch: schema.accessEpoch, figures: figures,
                 nodes: {
                     let nodes = NodeChoice.forQuestions(view.current)
@@ -75,6 +75,13 @@ final class LoopContext: ReadTargets {
                 },
                 pool: { checkPools[Int($0.value)] }
             )
+        }
+        self.access = access
+        let nodesJudgeReads = access?.nodesJudgeReads ?? true
+        pools = settings.nodes.map {
+            NodePool(
+                eventLoop: eventLoop, address: $0.address, limits: settings.queryPool,
+                credential: nodesJudgeReads ? nil : $0.credential, connector: connector)
         }
         admission = WriteAdmission(
             eventLoop: eventLoop, schema: schema, access: access, nodes: inSync,
@@ -127,7 +134,15 @@ final class LoopContext: ReadTargets {
             }.map(\.node))
     }
 
-    /// For clients' reads, which carry the clients' credentials.
+    /// The node that answers a read hears from whom it is, and refuses those who may not.
+    var nodesJudgeReads: Bool { access?.nodesJudgeReads ?? true }
+
+    /// Which databases a list of all of them shows.
+    func shownDatabases(to credential: ClientCredential) -> (String) -> Bool {
+        access?.shownDatabases(to: credential) ?? { _ in true }
+    }
+
+    /// For clients' reads, which carry the clients' credentials, or the gateway's where nodes hear of no client.
     func pool(for node: NodeIndex) -> NodePool { pools[Int(node.value)] }
     /// For the gateway's own questions, which carry its own.
     func questionPool(for node: NodeIndex) -> NodePool { questionPools[Int(node.value)] }

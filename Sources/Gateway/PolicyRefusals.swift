@@ -4,7 +4,24 @@ import Querying
 
 extension GatewaySettings {
     /// The main listener and the further ones, by `Exchange.listener`.
-    var allListeners: [Listener] { [Listener(host: host, port: port, policy: policy)] + listeners }
+    package var allListeners: [Listener] {
+        var main = Listener(endpoint, policy: policy, tls: tls)
+        main.passedSocket = passedSocket
+        return [main] + listeners
+    }
+
+    /// With what the listeners say of connections.
+    var serverLimits: ServerLimits {
+        var limits = server
+        for (number, listener) in allListeners.enumerated() {
+            limits.connectionsPerListener[number] = listener.limits.connections
+        }
+        return limits
+    }
+
+    func bodyBytes(ofListener number: Int) -> Int {
+        number == 0 ? limits.bodyBytes : listeners[number - 1].limits.bodyBytes ?? limits.bodyBytes
+    }
 
     func policy(ofListener number: Int) -> Policy { number == 0 ? policy : listeners[number - 1].policy }
 }

@@ -2,7 +2,7 @@
 // then either one node answers the whole, streamed through, or the steps of its plan run one after the other.
 //
 // Who may is for the nodes to say: reads carry the client's credential to the node that answers them; before anything
-// else happens, the gateway asks a node.
+// else happens, the gateway asks a node. With users of its own, the gateway says it, of reads too.
 
 import Cluster
 import CommitLog
@@ -42,6 +42,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     /// A read whose rows are counted on their way.
     private var limited: LimitedAnswer?
     private var isPretty = false
+    /// An answer of the gateway's own, or one that it has read on its way, for a client that accepts gzip.
+    private var compressed: GzipAnswer?
+    private var stream: GzipStream?
 
     private static let smallForm = 64 << 10
 
@@ -97,7 +100,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
         form = ByteBuffer()
         let request: ClientQuery
         do throws(QueryPlan.Problem) {
-            request = try ClientQuery(head: exchange.head, parameters: parameters, nodes: context.settings.nodes)
+            request = try ClientQuery(
+                head: exchange.head, parameters: parameters, nodes: context.settings.nodes,
+                carriesCredential: context.nodesJudgeReads)
         } catch {
             let credential = ClientCredential(head: exchange.head, parameters: parameters)
             return refuse(credential, .error(error.status, error.message))
@@ -138,7 +143,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     private func run(_ plan: QueryPlan, _ request: ClientQuery) {
         runs = true
-        plan.isOneRead ? read(plan, request) : authorize(plan, request)
+        plan.isOneRead && context.nodesJudgeReads ? read(plan, request) : authorize(plan, request)
     }
 
     /// The answer to a request that is wrong in itself.
@@ -155,7 +160,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func read(_ plan: QueryPlan, _ request: ClientQuery) {
         var node = request.whole
         if case .read(_, _, let listings)? = plan.steps.first, !listings.isEmpty {
-            let listed = ListedRead(listings: listings, isPretty: request.parameters.isPretty)
+            let listed = ListedRead(
+                listings: listings, isPretty: request.parameters.isPretty,
+                isShown: context.shownDatabases(to: request.credential))
             self.listed = listed
             node = request.plain
         } else if let maximumRows = policy.maximumRows {
@@ -191,10 +198,11 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func authorize(_ plan: QueryPlan, _ request: ClientQuery) {
         guard let access = context.access else { return step(plan, request) }
         state = .asking
-        StatementAccess(plan.statements, request.context, request.credential, access) { [weak self] refusal in
+        access.authorize(plan.statements, request.context, as: request.credential) { [weak self] refusal in
             guard let self, case .asking = state else { return }
-            if let refusal { answer(refusal) } else { step(plan, request) }
-        }.start()
+            if let refusal { return answer(refusal) }
+            plan.isOneRead ? read(plan, request) : step(plan, request)
+        }
     }
 
     private func step(_ plan: QueryPlan, _ request: ClientQuery) {
@@ -246,7 +254,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         case .pass(let bytes):
             guard bytes.readableBytes > 0 else { return }
             begin(limited)
-            exchange.writeBody(bytes)
+            write(bytes)
             if !exchange.isWritable { read.pauseReading() }
         case .stop(let bytes, let isTooLarge):
             read.cancel()
@@ -254,17 +262,33 @@ final class QueryEndpoint: Endpoint, ReadSink {
             context.refusedByPolicy(refusal.rule, refusal.message)
             guard limited.hasBegun || bytes.readableBytes > 0 else { return answer(.error(403, refusal.message)) }
             begin(limited)
-            exchange.writeBody(bytes)
-            exchange.writeBody(limited.lastDocument(refusal.message, isPretty: isPretty))
+            write(bytes)
+            write(limited.lastDocument(refusal.message, isPretty: isPretty))
             end()
-            exchange.finish()
+            finish()
         }
     }
 
     private func begin(_ limited: LimitedAnswer) {
         guard !limited.hasBegun else { return }
         limited.hasBegun = true
-        exchange.startStreaming(status: limited.status, headers: limited.headers)
+        var headers = limited.headers
+        if limited.status == 200, exchange.head.acceptsGzip {
+            stream = GzipStream()
+            headers.append(("Content-Encoding", "gzip"))
+        }
+        exchange.startStreaming(status: limited.status, headers: headers)
+    }
+
+    /// A piece of a limited answer; the client can read all of it at once.
+    private func write(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        exchange.writeBody(stream?.encode(bytes, .flushed) ?? bytes)
+    }
+
+    private func finish() {
+        if let stream { exchange.writeBody(stream.encode(ByteBuffer(), .finished)) }
+        exchange.finish()
     }
 
     func readEnded() {
@@ -278,11 +302,12 @@ final class QueryEndpoint: Endpoint, ReadSink {
             return answer(response)
         }
         if let limited {
+            if !limited.hasBegun, exchange.head.acceptsGzip { return answer(limited.response) }
             begin(limited)
-            exchange.writeBody(limited.held)
+            write(limited.held)
         }
         end()
-        exchange.finish()
+        finish()
     }
 
     func readRefused(status: Int, message: String) {
@@ -302,6 +327,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     }
 
     func writabilityChanged(_ isWritable: Bool) {
+        compressed?.writabilityChanged(isWritable)
         guard case .reading(let read) = state else { return }
         if isWritable { read.resumeReading() } else { read.pauseReading() }
     }
@@ -337,7 +363,8 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private func answer(_ response: Response) {
         if case .done = state { return }
         end()
-        exchange.respond(response)
+        compressed = GzipAnswer(response, exchange)
+        if let compressed { compressed.start() } else { exchange.respond(response) }
     }
 
     private func end() {

@@ -41,6 +41,13 @@ package final class LimitedAnswer {
 
     var contentType: String? { headers.first { $0.0.lowercased() == "content-type" }?.1 }
 
+    /// What was held back, when it is all there is.
+    var response: Response {
+        Response(
+            status: status, contentType: contentType, headers: headers.filter { $0.0.lowercased() != "content-type" },
+            body: held)
+    }
+
     /// CSV has no way to say that it goes no further.
     private var passesChunks: Bool { isChunked && status == 200 && counter.format != .csv }
 

@@ -116,7 +116,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     }
 
     private func took(_ result: KnownResult) {
-        results.append(ResultDocument.renumbered(result.json, by: statementsDone))
+        results.append(warned(ResultDocument.renumbered(result.json, by: statementsDone)))
         statementsDone += 1
         position += 1
         // An asynchronous request is answered when its first record is durable; here there may be none.
@@ -133,9 +133,17 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         return true
     }
 
+    /// InfluxDB does what a GET says, and complains; of DELETE it does not.
+    private func warned(_ result: [UInt8]) -> [UInt8] {
+        guard request.isGet, case .mutation(let statement) = plan.steps[position], statement.kind != .delete else {
+            return result
+        }
+        return ResultDocument.withReadOnlyWarning(result, statement: "\(statement.body)")
+    }
+
     /// One step's results, numbered from 0.
     private func took(_ document: ResultDocument, hasError: Bool) {
-        results += document.results.map { ResultDocument.renumbered($0, by: statementsDone) }
+        results += document.results.map { warned(ResultDocument.renumbered($0, by: statementsDone)) }
         statementsDone += plan.steps[position].statements
         position += 1
         if hasError { finish() } else { next() }
@@ -283,7 +291,9 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         read = nil
         guard !isDone else { return }
         if readStatus == 200, case .read(_, _, let listings) = plan.steps[position], !listings.isEmpty {
-            readBytes = HiddenRows.removed(from: readBytes, contentType: "application/json", listings: listings)
+            readBytes = HiddenRows.removed(
+                from: readBytes, contentType: "application/json", listings: listings,
+                isShown: context.shownDatabases(to: request.credential))
         }
         guard readStatus == 200, let document = ResultDocument(readBytes) else {
             return failed(

@@ -37,7 +37,7 @@ final class WriteAdmission {
     private let eventLoop: any EventLoop
     private let schema: SharedSchema
     /// nil: everybody may.
-    private let access: AccessControl?
+    private let access: (any AccessControl)?
     private let nodes: () -> [NodeIndex]
     private let pool: (NodeIndex) -> NodePool
     private var waiting: [Place: [(Admission) -> Void]] = [:]
@@ -50,7 +50,8 @@ final class WriteAdmission {
     ///   - nodes: those in sync, the best first.
     ///   - pool: of connections with the gateway's own credential.
     init(
-        eventLoop: any EventLoop, schema: SharedSchema, access: AccessControl?, nodes: @escaping () -> [NodeIndex],
+        eventLoop: any EventLoop, schema: SharedSchema, access: (any AccessControl)?,
+        nodes: @escaping () -> [NodeIndex],
         pool: @escaping (NodeIndex) -> NodePool
     ) {
         self.eventLoop = eventLoop
@@ -66,8 +67,10 @@ final class WriteAdmission {
     func known(to database: String, _ credential: @autoclosure () -> ClientCredential) -> Admission? {
         guard database != HiddenDatabase.name else { return nil }
         guard let access else { return schema.read { $0.database(database) } == .isMissing ? nil : .admitted }
-        if case .allowed? = access.known(.write(database), for: credential()) { return .admitted }
-        return nil
+        guard case .allowed? = access.known(.write(database), for: credential()),
+            access.knowsDatabases || schema.read({ $0.database(database) }) != .isMissing
+        else { return nil }
+        return .admitted
     }
 
     /// Whether this client may write to this database, and whether there is one: nil, and `later` is called.
@@ -78,6 +81,11 @@ final class WriteAdmission {
         guard let access else { return existing(database, later: later) }
         if database == HiddenDatabase.name { return user(credential(), or: Self.hidden, later: later) }
         let credential = credential()
+        guard access.knowsDatabases else {
+            return access.verdict(.write(database), for: credential) { [weak self] verdict in
+                if let admission = self?.existing(database, for: verdict, later: later) { later(admission) }
+            }.flatMap { existing(database, for: $0, later: later) }
+        }
         let epoch = schema.accessEpoch.current
         func judged(_ verdict: AccessVerdict) -> Admission? {
             guard case .refused(let response, _) = verdict, response.status == 404,
@@ -90,6 +98,21 @@ final class WriteAdmission {
             if let admission = judged(verdict) { later(admission) }
         }
         return verdict.flatMap(judged)
+    }
+
+    /// InfluxDB says that there is no such database before it says that the client may not write to it.
+    private func existing(
+        _ database: String, for verdict: AccessVerdict, later: @escaping (Admission) -> Void
+    ) -> Admission? {
+        switch verdict {
+        case .refused(let response, _) where response.status != 401: break
+        case .refused, .unavailable: return Self.admission(verdict)
+        case .allowed: break
+        }
+        func judged(_ existence: Admission) -> Admission {
+            if case .refused = existence { existence } else { Self.admission(verdict) }
+        }
+        return existing(database) { later(judged($0)) }.map(judged)
     }
 
     /// An answer that a client gets in any case, unless it is nobody InfluxDB knows: then that comes first.

@@ -1,6 +1,6 @@
 // What happens to a write, from its first byte to its answer:
 //
-//   admit --> receive (inflate, scan, bounded) --> append --> durable --> acked --> answer
+//   admit --> receive (decode, scan, bounded) --> append --> durable --> acked --> answer
 //
 // Who may and whether there is such a database is settled before the body is read and before anything is logged.
 // Bad lines are cut out and reported as InfluxDB reports them, lines without a time get the request's (S8), and
@@ -20,6 +20,8 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         case admitting
         case receiving
         case working
+        /// A remote write is being made into lines, on another thread.
+        case decoding
         /// The body is scanned, and a node is being asked about its retention policy.
         case verifying
         case waiting
@@ -31,8 +33,12 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     private let target: WriteTarget
     private var scanner: LineScanner
     private var inflater: InflaterBox?
+    /// nil: the body is line protocol, or has become it.
+    private var remoteWrite: RemoteWriteDecoding?
+    /// What of a remote write no line can say.
+    private var remoteLoss: RemoteWriteDecoding.Loss?
     private var text = ByteBuffer()
-    /// What is not decoded yet of a gzip body.
+    /// What is not decoded yet of a gzip body or a remote write.
     private var compressed = ByteBuffer()
     private var receivedBytes = 0
     /// Bytes of this request in `figures.bodyBytes`.
@@ -52,7 +58,9 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         scanner = LineScanner(
             precision: target.precision, arrivalTime: target.precision.truncate(nanosecondsSinceEpoch: now)
         )
-        if exchange.head.headers.first(name: "Content-Encoding") == "gzip" {
+        if target.isRemoteWrite {
+            remoteWrite = RemoteWriteDecoding(limit: context.settings.limits.inflatedBytes)
+        } else if exchange.head.headers.first(name: "Content-Encoding") == "gzip" {
             inflater = InflaterBox(limit: context.settings.limits.inflatedBytes)
         }
         context.figures.writes.add(1)
@@ -88,7 +96,8 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     }
 
     private func refuseFromHead() -> Bool {
-        if let length = exchange.head.contentLength, length > context.settings.limits.bodyBytes {
+        if let length = exchange.head.contentLength, length > context.settings.bodyBytes(ofListener: exchange.listener)
+        {
             answer(.bodyTooLarge)
             return true
         }
@@ -101,8 +110,10 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         // Also while at work: what was read before reading was paused still arrives.
         guard state == .receiving || state == .working || state == .admitting else { return }
         receivedBytes += bytes.readableBytes
-        guard receivedBytes <= context.settings.limits.bodyBytes else { return answer(.bodyTooLarge) }
-        if inflater == nil {
+        guard receivedBytes <= context.settings.bodyBytes(ofListener: exchange.listener) else {
+            return answer(.bodyTooLarge)
+        }
+        if inflater == nil, remoteWrite == nil {
             text.writeImmutableBuffer(bytes)
         } else {
             compressed.writeImmutableBuffer(bytes)
@@ -119,6 +130,7 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     /// One turn: decodes and scans a bounded piece, so that one large body does not stop the loop.
     private func work() {
         guard inflate(), account() else { return }
+        if let remoteWrite { return isComplete ? decode(remoteWrite) : receive() }
         let isAllHere = isComplete && inflater == nil
         guard isAllHere || text.readableBytes > Self.smallBody else {
             return compressed.readableBytes > 0 ? yield() : receive()
@@ -143,6 +155,26 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         } catch {
             refuse(error)
             return false
+        }
+    }
+
+    private func decode(_ decoding: RemoteWriteDecoding) {
+        state = .decoding
+        let packed = compressed
+        compressed = ByteBuffer()
+        decoding.start(packed, on: context) { [weak self] in self?.decoded($0) }
+    }
+
+    private func decoded(_ result: RemoteWriteDecoding.Result) {
+        guard state == .decoding else { return }
+        switch result {
+        case .refused(let response): refuse(response)
+        case .lines(let lines, let loss):
+            remoteWrite = nil
+            remoteLoss = loss
+            text = lines
+            state = .working
+            work()
         }
     }
 
@@ -209,7 +241,7 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
 
     private func log() {
         let result = scanner.result
-        guard result.lines > 0 else { return answer(.noContent) }
+        guard result.lines > 0 else { return answer(remoteLoss?.response ?? .noContent) }
         if let reason = LoggedWrite.obstacle(to: level, context) { return unavailable(reason) }
         let head = PointsRecord.Head(
             database: target.database, retentionPolicy: target.retentionPolicy,
@@ -246,6 +278,8 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
             let result = scanner.result
             if result.badLines > 0 {
                 answer(.error(400, bytes: result.failureMessageBytes))
+            } else if let remoteLoss {
+                answer(remoteLoss.response)
             } else {
                 context.figures.acknowledged.add(1)
                 answer(.noContent)

@@ -1,4 +1,5 @@
-// Where a write goes and how it is read, from the request's URL: `/write` and `/api/v2/write` differ in nothing else.
+// Where a write goes and how it is read, from the request's URL: `/write`, `/api/v2/write` and Prometheus' remote write
+// differ in nothing else.
 
 import Cluster
 import LineProtocol
@@ -11,6 +12,8 @@ package struct WriteTarget: Equatable {
     package var precision: Precision
     /// The text of `consistency=`; checked after the body, as InfluxDB does.
     package var consistency: String
+    /// The body is a remote write of Prometheus.
+    package var isRemoteWrite = false
 
     /// What is wrong with the request, in InfluxDB's words.
     package struct Problem: Error, Equatable {
@@ -36,26 +39,22 @@ package struct WriteTarget: Equatable {
         self.precision = precision
     }
 
+    /// Reference 2: as for `/write`, without a precision: samples have times in milliseconds, and become points with
+    /// times in nanoseconds.
+    package init(prometheus parameters: RequestParameters) throws(Problem) {
+        database = parameters["db"] ?? ""
+        if database.isEmpty { throw Problem(status: 400, message: "database is required") }
+        retentionPolicy = parameters["rp"] ?? ""
+        consistency = parameters["consistency"] ?? ""
+        precision = .nanoseconds
+        isRemoteWrite = true
+    }
+
     /// Reference 5.4: `bucket` is `database/retention-policy`, the policy may be missing or empty.
     package init(v2 parameters: RequestParameters) throws(Problem) {
-        let bucket = parameters["bucket"] ?? ""
-        guard !bucket.isEmpty else {
-            throw Problem(
-                status: 404, message: "bucket name \"\" is missing a slash; not in \"database/retention-policy\" format"
-            )
-        }
-        if let slash = bucket.firstIndex(of: "/") {
-            database = String(bucket[..<slash])
-            retentionPolicy = String(bucket[bucket.index(after: slash)...])
-        } else {
-            database = bucket
-            retentionPolicy = ""
-        }
-        if database.isEmpty {
-            throw Problem(
-                status: 404, message: "bucket name \"\(bucket)\" is in db/rp form but has an empty database"
-            )
-        }
+        let bucket = try BucketName(parameters["bucket"] ?? "")
+        database = bucket.database
+        retentionPolicy = bucket.retentionPolicy
         consistency = ""
         let text = parameters["precision"] ?? ""
         guard let precision = Precision(version2Parameter: text) else {

@@ -7,26 +7,31 @@ package struct NodeAddress: Hashable, Sendable, CustomStringConvertible {
     package var port: Int
     /// What stands before every path: empty, or `/` and more without a `/` at the end.
     package var basePath: String
+    /// Spoken to over TLS.
+    package var isSecure: Bool
 
-    package init(host: String, port: Int, basePath: String = "") {
+    package init(host: String, port: Int, basePath: String = "", isSecure: Bool = false) {
         self.host = host
         self.port = port
         self.basePath = basePath
+        self.isSecure = isSecure
     }
 
-    /// Parses `http://host[:port][/path]`. The port defaults to 8086.
+    /// Parses `http://host[:port][/path]`, or `https://...`. The port defaults to 8086 for both.
     ///
     /// - Throws: `NodeAddressError`, which says what to write instead.
     package init(parsing url: String) throws(NodeAddressError) {
         func fail(_ reason: NodeAddressError.Reason) -> NodeAddressError {
             NodeAddressError(url: Self.withoutUserinfo(url), reason: reason)
         }
-        let scheme = "http://"
         guard let schemeEnd = url.firstRange(of: "://") else {
             throw fail(.noScheme)
         }
-        guard url[..<schemeEnd.upperBound].lowercased() == scheme else {
-            throw fail(.unsupportedScheme(String(url[..<schemeEnd.lowerBound])))
+        let isSecure: Bool
+        switch url[..<schemeEnd.lowerBound].lowercased() {
+        case "http": isSecure = false
+        case "https": isSecure = true
+        default: throw fail(.unsupportedScheme(String(url[..<schemeEnd.lowerBound])))
         }
         let rest = url[schemeEnd.upperBound...]
         guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
@@ -77,7 +82,7 @@ package struct NodeAddress: Hashable, Sendable, CustomStringConvertible {
             }
             port = Int(number)
         }
-        self.init(host: String(host), port: port, basePath: String(path))
+        self.init(host: String(host), port: port, basePath: String(path), isSecure: isSecure)
     }
 
     /// The value of the `Host` header field.
@@ -86,7 +91,7 @@ package struct NodeAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        "http://\(authority)\(basePath)"
+        "\(isSecure ? "https" : "http")://\(authority)\(basePath)"
     }
 
     /// A password in a URL must not reach an error text.
@@ -120,7 +125,7 @@ package struct NodeAddressError: Error, Equatable, CustomStringConvertible {
         let advice =
             switch reason {
             case .noScheme: "it has no scheme; write http://host:8086"
-            case .unsupportedScheme(let scheme): "the scheme \"\(scheme)\" is not supported; only http is"
+            case .unsupportedScheme(let scheme): "the scheme \"\(scheme)\" is not supported; only http and https are"
             case .noHost: "it names no host; write http://host:8086"
             case .badPort(let port): "\"\(port)\" is no port; write a number from 1 to 65535"
             case .unbracketedIPv6: "an IPv6 address needs brackets; write http://[::1]:8086"

@@ -1,5 +1,5 @@
-// Takes the gateway's own database out of a node's lists. The rest of the answer stays as it is, byte by byte, in each
-// of the formats that InfluxDB speaks.
+// Takes databases out of a node's lists: the gateway's own, and those that a client is not shown. The rest of the answer
+// stays as it is, byte by byte, in each of the formats that InfluxDB speaks.
 
 import InfluxQL
 
@@ -29,51 +29,63 @@ package enum HiddenRows {
     /// - Parameters:
     ///   - listings: by number of the statement.
     ///   - contentType: as the node says.
+    ///   - isShown: of the list of all databases, which rows stay; the gateway's own never does.
     package static func removed(
-        from body: [UInt8], contentType: String, listings: [Int: Listing], isPretty: Bool = false
+        from body: [UInt8], contentType: String, listings: [Int: Listing], isPretty: Bool = false,
+        isShown: @escaping (String) -> Bool = { _ in true }
     ) -> [UInt8] {
-        if contentType.hasPrefix("application/x-msgpack") {
-            return MessagePackRows(body, listings: listings).removed() ?? body
+        let hides: Hiding = { name, listing in
+            name == HiddenDatabase.name || listing == .rows && !isShown(name ?? "")
         }
-        if contentType.contains("csv") { return CSVRows.removed(from: body, listings: listings) }
+        if contentType.hasPrefix("application/x-msgpack") {
+            return MessagePackRows(body, listings: listings, hides: hides).removed() ?? body
+        }
+        if contentType.contains("csv") { return CSVRows.removed(from: body, listings: listings, hides: hides) }
         var result: [UInt8] = []
         for document in body.split(separator: UInt8(ascii: "\n")) {
-            let filtered = self.document(Array(document), listings)
+            let filtered = self.document(Array(document), listings, hides)
             result += (isPretty ? JSONText.indented(filtered) : filtered) + [UInt8(ascii: "\n")]
         }
         return result
     }
 
+    typealias Hiding = (_ database: String?, Listing) -> Bool
+
     // MARK: JSON
 
-    private static func document(_ bytes: [UInt8], _ listings: [Int: Listing]) -> [UInt8] {
+    private static func document(_ bytes: [UInt8], _ listings: [Int: Listing], _ hides: Hiding) -> [UInt8] {
         guard let root = ResultJSON(bytes), let results = root["results"] else { return bytes }
         let kept = results.elements.map { result -> [UInt8] in
             guard let id = result["statement_id"]?.literal.flatMap({ Int($0) }), let listing = listings[id] else {
                 return Array(bytes[result.range])
             }
-            return self.result(result, listing, bytes)
+            return self.result(result, listing, bytes, hides)
         }
         return Array(bytes[..<results.range.lowerBound]) + list(kept) + Array(bytes[results.range.upperBound...])
     }
 
-    private static func result(_ result: ResultJSON, _ listing: Listing, _ bytes: [UInt8]) -> [UInt8] {
+    private static func result(
+        _ result: ResultJSON, _ listing: Listing, _ bytes: [UInt8], _ hides: Hiding
+    ) -> [UInt8] {
         object(result, bytes) { key, value in
             guard key == "series" else { return Array(bytes[value.range]) }
-            let kept = value.elements.filter { !isHidden($0, listing) }.map { series($0, listing, bytes) }
+            let kept = value.elements.filter { !isHidden($0, listing, hides) }
+                .map { series($0, listing, bytes, hides) }
             return kept.isEmpty ? nil : list(kept)
         }
     }
 
-    private static func isHidden(_ series: ResultJSON, _ listing: Listing) -> Bool {
+    private static func isHidden(_ series: ResultJSON, _ listing: Listing, _ hides: Hiding) -> Bool {
         switch listing {
-        case .series: series["name"]?.string == HiddenDatabase.name
-        case .tag: series["tags"]?["database"]?.string == HiddenDatabase.name
+        case .series: hides(series["name"]?.string, listing)
+        case .tag: hides(series["tags"]?["database"]?.string, listing)
         case .rows, .column: false
         }
     }
 
-    private static func series(_ series: ResultJSON, _ listing: Listing, _ bytes: [UInt8]) -> [UInt8] {
+    private static func series(
+        _ series: ResultJSON, _ listing: Listing, _ bytes: [UInt8], _ hides: Hiding
+    ) -> [UInt8] {
         let column: Int?
         switch listing {
         case .rows: column = 0
@@ -83,7 +95,7 @@ package enum HiddenRows {
         return object(series, bytes) { key, value in
             guard key == "values", let column else { return Array(bytes[value.range]) }
             let kept = value.elements.filter { row in
-                row.elements.indices.contains(column) && row.elements[column].string != HiddenDatabase.name
+                row.elements.indices.contains(column) && !hides(row.elements[column].string, listing)
             }
             return kept.isEmpty ? nil : list(kept.map { Array(bytes[$0.range]) })
         }
@@ -106,7 +118,9 @@ package enum HiddenRows {
 
 /// CSV has no statement numbers: lines are known by the columns above them, which no other statement has.
 private enum CSVRows {
-    static func removed(from body: [UInt8], listings: [Int: HiddenRows.Listing]) -> [UInt8] {
+    static func removed(
+        from body: [UInt8], listings: [Int: HiddenRows.Listing], hides: HiddenRows.Hiding
+    ) -> [UInt8] {
         let kinds = listings.values
         var result: [UInt8] = []
         var columns = ""
@@ -121,7 +135,9 @@ private enum CSVRows {
             let name = HiddenDatabase.name
             let isHidden: Bool
             switch columns {
-            case "name,tags,name": isHidden = kinds.contains(.rows) && text == "databases,," + name
+            case "name,tags,name":
+                let row = text.hasPrefix("databases,,") ? unquoted(text.dropFirst(11)) : nil
+                isHidden = kinds.contains(.rows) && row.map { hides($0, .rows) } == true
             case _ where cells[0] == name && columns.hasPrefix("name,tags,name,query"),
                 _ where cells[0] == name && columns.hasPrefix("name,tags,id,database,"),
                 _ where cells[0] == name && columns.hasPrefix("name,tags,retention_policy,name,mode"):
@@ -134,6 +150,12 @@ private enum CSVRows {
             if !isHidden { result += line }
         }
         return result
+    }
+
+    /// A cell, as Go's encoding/csv writes it.
+    private static func unquoted(_ cell: Substring) -> String {
+        guard cell.count > 1, cell.first == "\"", cell.last == "\"" else { return String(cell) }
+        return String(cell.dropFirst().dropLast()).replacing("\"\"", with: "\"")
     }
 
     /// Lines with their ends; an end within quotes is data.

@@ -1,14 +1,16 @@
 // MessagePack answers of InfluxDB: the same results as in JSON, in binary. Only what is needed to take rows out of a
 // list: maps, arrays and strings are understood, everything else is stepped over.
 
-/// Takes the gateway's own database out of lists in MessagePack.
+/// Takes databases out of lists in MessagePack.
 struct MessagePackRows {
     private let bytes: [UInt8]
     private let listings: [Int: HiddenRows.Listing]
+    private let hides: HiddenRows.Hiding
 
-    init(_ bytes: [UInt8], listings: [Int: HiddenRows.Listing]) {
+    init(_ bytes: [UInt8], listings: [Int: HiddenRows.Listing], hides: @escaping HiddenRows.Hiding) {
         self.bytes = bytes
         self.listings = listings
+        self.hides = hides
     }
 
     /// nil: the bytes are not what an InfluxDB writes.
@@ -38,8 +40,8 @@ struct MessagePackRows {
 
     private func isHidden(_ series: Node, _ listing: HiddenRows.Listing) -> Bool {
         switch listing {
-        case .series: series["name"]?.text == HiddenDatabase.name
-        case .tag: series["tags"]?["database"]?.text == HiddenDatabase.name
+        case .series: hides(series["name"]?.text, listing)
+        case .tag: hides(series["tags"]?["database"]?.text, listing)
         case .rows, .column: false
         }
     }
@@ -55,7 +57,7 @@ struct MessagePackRows {
         return map(series) { key, value in
             guard key == "values" else { return nil }
             let kept = value.elements.filter {
-                $0.elements.indices.contains(column) && $0.elements[column].text != HiddenDatabase.name
+                $0.elements.indices.contains(column) && !hides($0.elements[column].text, listing)
             }
             return list(kept.map { Array(bytes[$0.range]) })
         }

@@ -55,6 +55,18 @@ package struct ResultDocument: Equatable, Sendable {
         number + Array("\(statement),\"error\":".utf8) + JSONText.quoted(message) + Array("}".utf8)
     }
 
+    /// The result of a statement that changed something although the request was a GET, as InfluxDB shows it; errors
+    /// carry no warning.
+    package static func withReadOnlyWarning(_ result: [UInt8], statement: String) -> [UInt8] {
+        guard result.starts(with: number), result.last == UInt8(ascii: "}"),
+            let json = ResultJSON(result), json["error"] == nil, json["messages"] == nil
+        else { return result }
+        let text =
+            "deprecated use of '\(statement)' in a read only context, please use a POST request instead"
+        let messages = ",\"messages\":[{\"level\":\"warning\",\"text\":"
+        return result.dropLast() + Array(messages.utf8) + JSONText.quoted(text) + Array("}]}".utf8)
+    }
+
     /// A whole answer from results.
     package static func joined(_ results: [[UInt8]]) -> [UInt8] {
         Array("{\"results\":[".utf8) + Array(results.joined(separator: [UInt8(ascii: ",")])) + Array("]}\n".utf8)
@@ -100,8 +112,7 @@ private struct PlainResult {
         let messages = json["messages"]?.elements ?? []
         warnings = messages.compactMap { $0["text"]?.string }
         guard let series = json["series"] else {
-            if messages.isEmpty { return }
-            return nil
+            return
         }
         guard series.elements.count == 1, let row = series.elements.first, row["name"]?.string == "result",
             row["columns"]?.elements.map(\.string) == ["time", "written"], let values = row["values"]?.elements,

@@ -91,8 +91,11 @@ extension NodeReplicator {
                 database: database, retentionPolicy: key.retentionPolicy,
                 precision: Precision(rawValue: key.precision)?.parameter ?? "n", body: body
             )
-            figures.batches.add(1)
-            transmit(request, limit: 1 << 20) { [weak self] in self?.wrote(id, $0) }
+            encode(request, id) { [weak self] request in
+                guard let self else { return }
+                figures.batches.add(1)
+                transmit(request, limit: 1 << 20) { [weak self] in self?.wrote(id, $0) }
+            }
         case (_, .mutation(let mutation)):
             send(mutation, id)
         case (.mutation, .points), (_, nil):

@@ -40,6 +40,8 @@ package final class NodeReplicator {
         package var largestRefusalText = 64 << 10
         /// Opens sealed statements.
         package var sealer: (any StatementSealer)?
+        /// Points are sent to the node as gzip.
+        package var gzip = false
 
         package init() {}
     }
@@ -335,7 +337,14 @@ package final class NodeReplicator {
         guard !isStopped, ping?.number == number else { return }
         ping = nil
         guard case .complete(let answer) = answer, answer.status == 204 || answer.status == 200, answer.isFromInfluxDB
-        else { return pingMissed() }
+        else {
+            pingMissed()
+            // What is wrong with a certificate shows here alone: no request ever gets through.
+            if pingPool.address.isSecure, case .failed(let failure) = answer {
+                delegate.waits(node, reason: "\(failure)")
+            }
+            return
+        }
         let hadMissed = health.misses > 0
         let change = health.answered()
         if version != answer.version || change != nil || hadMissed {

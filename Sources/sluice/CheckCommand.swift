@@ -20,14 +20,24 @@ struct CheckCommand: AsyncParsableCommand {
                 let origin = loaded.origins[setting.key] ?? .builtIn
                 table.add([setting.key, setting.render(configuration), origin.description])
             }
+            if let tls = configuration.tls {
+                table.add(["tls", "\(tls)", (loaded.origins["tls"] ?? .builtIn).description])
+            }
             for (number, listener) in configuration.listeners.enumerated() {
                 let policy = listener.policy.map { "policy \($0)" } ?? "the general policy"
                 let origin = loaded.listenerOrigins[number].description
-                table.add(["listener \(number + 1)", "\(listener.address), \(policy)", origin])
+                let tls = listener.tls.map { ", \($0)" } ?? ""
+                table.add(["listener \(number + 1)", "\(listener.address), \(policy)\(tls)", origin])
+            }
+            for listener in configuration.udp {
+                table.add(["udp", "\(listener.address), database \(listener.database)", "file"])
             }
             for node in configuration.nodes {
                 let user = node.credential.map { " as user \($0.username)" } ?? ""
-                table.add(["node \(node.name)", node.url + user, (loaded.origins["nodes"] ?? .builtIn).description])
+                let tls = node.tls.map { ", \($0)" } ?? ""
+                table.add([
+                    "node \(node.name)", node.url + user + tls, (loaded.origins["nodes"] ?? .builtIn).description,
+                ])
             }
             Terminal.show(table.lines().joined(separator: "\n") + "\n\n")
         }

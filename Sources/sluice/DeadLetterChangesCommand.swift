@@ -89,13 +89,13 @@ struct RetryDeadLettersCommand: AsyncParsableCommand {
         }
     }
 
-    private func credential() throws -> ClientCredential? {
+    private func credential() throws -> RetryCredential? {
         guard let username, let passwordFile else { return nil }
         guard let data = FileManager.default.contents(atPath: passwordFile) else {
             throw ServingError("\(passwordFile) cannot be read", advice: "name the file that holds the password")
         }
         let text = String(decoding: data.prefix(4_096), as: UTF8.self)
-        return ClientCredential(username: username, password: text.trimmingCharacters(in: .newlines))
+        return RetryCredential(username: username, password: text.trimmingCharacters(in: .newlines))
     }
 }
 

@@ -21,6 +21,9 @@ struct DoctorCommand: AsyncParsableCommand {
     @Option(help: "File with that user's password in its first line.")
     var passwordFile: String?
 
+    @Option(help: "PEM file with the authorities of nodes with an https url.")
+    var ca: String?
+
     @Flag(help: "Also read all points and compare them, not only their number.")
     var deep = false
 
@@ -43,6 +46,7 @@ struct DoctorCommand: AsyncParsableCommand {
             var options = Doctor.Options()
             options.username = username
             options.isDeep = deep
+            options.authorities = ca
             options.time = .seconds(Int64(seconds))
             if let passwordFile {
                 let text = try String(contentsOfFile: passwordFile, encoding: .utf8)

@@ -132,7 +132,7 @@ struct HTTPAnswerTests {
             #expect(
                 String(String.UnicodeScalarView(answer.body.readableBytesView.map { Unicode.Scalar($0) })) == row.body)
         }
-        #expect(Response.noContent.formatted(for: head).contentType == "application/json")
+        #expect(Response.noContent.formatted(for: head).contentType == row.contentType)
     }
 
     @Test("X-Influxdb-Error has at most 1024 bytes and one line")

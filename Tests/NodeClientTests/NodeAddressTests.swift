@@ -17,10 +17,18 @@ struct NodeAddressTests {
         #expect(try NodeAddress(parsing: address.description) == address)
     }
 
+    @Test("An address with TLS says so, and has the same port when it names none")
+    func secure() throws {
+        let address = try NodeAddress(parsing: "HTTPS://node/a")
+        #expect(address == NodeAddress(host: "node", port: 8086, basePath: "/a", isSecure: true))
+        #expect(address != NodeAddress(host: "node", port: 8086, basePath: "/a"))
+        #expect(address.description == "https://node:8086/a")
+    }
+
     @Test(
         "URLs that do not, each with its reason",
         arguments: [
-            ("node:8086", .noScheme), ("", .noScheme), ("https://node", .unsupportedScheme("https")),
+            ("node:8086", .noScheme), ("", .noScheme), ("httpss://node", .unsupportedScheme("httpss")),
             ("ftp://node", .unsupportedScheme("ftp")), ("http://", .noHost), ("http://:8086", .noHost),
             ("http://[]:1", .noHost), ("http://[::1", .noHost), ("http://node:", .badPort("")),
             ("http://node:0", .badPort("0")), ("http://node:65536", .badPort("65536")),

@@ -177,10 +177,8 @@ struct ConfigurationTests {
         ),
         ("nodes: [{name: a, url: h}]", ["sluice.yaml:1:24: the url \"h\" cannot be read: write http://host:8086"]),
         (
-            "nodes: [{name: a, url: https://h:1}]",
-            [
-                "sluice.yaml:1:24: the url \"https://h:1\" needs TLS, which this version cannot do to nodes: use http:// over a trusted network or a local TLS proxy"
-            ]
+            "nodes: [{name: a, url: ftp://h:1}]",
+            ["sluice.yaml:1:24: the url \"ftp://h:1\" is not an HTTP address: write http://host:8086"]
         ),
         (
             "nodes: [{name: a, url: http://h:0}]",
@@ -307,9 +305,9 @@ struct ConfigurationTests {
         let credentials = loaded.configuration.nodes.compactMap(\.credential)
         #expect(credentials.map(\.username) == ["u", "u", "v"])
         #expect(credentials.map { $0.password.reveal() } == ["inline", "from file", "from variable"])
-        #expect(loaded.configuration.asksNodesForAccess)
-        #expect(!load(text + "\naccess: none", environment: environment).configuration.asksNodesForAccess)
-        #expect(!load(node).configuration.asksNodesForAccess)
+        #expect(loaded.configuration.decidedAccess == .nodes)
+        #expect(load(text + "\naccess: none", environment: environment).configuration.decidedAccess == .none)
+        #expect(load(node).configuration.decidedAccess == .none)
         let replaced = load(text, environment: environment.merging(["SLUICE_NODE_B_PASSWORD": "other"]) { $1 })
         #expect(replaced.configuration.nodes[1].credential?.password.reveal() == "other")
         chmod(file, 0o644)

@@ -24,6 +24,7 @@ struct DocumentationTests {
         input.file = (name, text)
         // The documents name password files of a machine that is not this one.
         input.readPasswordFile = { _ in PasswordFile(password: Secret("example"), isReadableByOthers: false) }
+        input.examineTLS = { _, _ in [] }
         return ConfigurationLoader.load(input)
     }
 

@@ -148,13 +148,13 @@ struct PolicyConfigurationTests {
         (
             "listeners: [{listen: 127.0.0.1:8087}]",
             [
-                "sluice.yaml:2:22: this listener and admin are the same address, 127.0.0.1:8087: give each listener a port of its own"
+                "sluice.yaml:2:22: this listener and admin are the same address, 127.0.0.1:8087: give each listener an address of its own"
             ]
         ),
         (
             "listeners: [{listen: 127.0.0.1:1}, {listen: 127.0.0.1:1}]",
             [
-                "sluice.yaml:2:45: this listener and another are the same address, 127.0.0.1:1: give each listener a port of its own"
+                "sluice.yaml:2:45: this listener and another are the same address, 127.0.0.1:1: give each listener an address of its own"
             ]
         ),
         (

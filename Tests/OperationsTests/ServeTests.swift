@@ -115,8 +115,8 @@ struct ServeTests {
     func locked() async throws {
         try await withGateway {
             var second = configuration
-            second.listen.port = try TestPort.next()
-            second.admin.port = try TestPort.next()
+            second.listen = ListenAddress(host: "127.0.0.1", port: try TestPort.next())
+            second.admin = ListenAddress(host: "127.0.0.1", port: try TestPort.next())
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             await #expect(throws: (any Error).self) {
                 try await Serve.run(

@@ -14,6 +14,8 @@ package final class GatewayProcess: Sendable {
         package var log: [String: String] = [:]
         /// Put into each node's entry: `username: u, password: p`.
         package var node = ""
+        /// Further arguments of `sluice serve`.
+        package var arguments: [String] = []
         /// Where the log goes, when not beside the configuration: a folder that exists.
         package var dataFolder: URL?
         /// Where configuration and output go, when they are to stay: a folder that exists.
@@ -32,6 +34,7 @@ package final class GatewayProcess: Sendable {
     package let admin: InfluxClient
     private let folder: TemporaryFolder
     private let configuration: URL
+    private let arguments: [String]
     private let running = Mutex<ChildProcess?>(nil)
 
     package let dataFolder: URL
@@ -39,6 +42,7 @@ package final class GatewayProcess: Sendable {
 
     package init(nodes: [(name: String, url: String)], _ settings: Settings = Settings()) throws {
         folder = try settings.folder.map(TemporaryFolder.init(existing:)) ?? TemporaryFolder("sluice-gateway")
+        arguments = settings.arguments
         port = try FreePort.next()
         adminPort = try FreePort.next()
         client = InfluxClient(port: port)
@@ -111,7 +115,7 @@ package final class GatewayProcess: Sendable {
         precondition(running.withLock { $0?.isRunning != true })
         let process = try ChildProcess(
             name: "sluice",
-            arguments: [Self.executable(), "serve", "--config", configuration.path],
+            arguments: [Self.executable(), "serve", "--config", configuration.path] + arguments,
             environment: environment,
             logFolder: folder.url
         )

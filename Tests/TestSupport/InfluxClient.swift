@@ -4,6 +4,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOSSL
 
 package struct Reply: Sendable, CustomStringConvertible {
     package let status: Int
@@ -71,8 +72,9 @@ package struct InfluxClient: Sendable {
     /// Sent with every request that brings none of its own: `Basic ...`.
     package var authorization: String?
 
-    package init(port: Int, host: String = "127.0.0.1") {
-        base = "http://\(host):\(port)"
+    /// - Parameter isSecure: with TLS; the server's certificate is not looked at.
+    package init(port: Int, host: String = "127.0.0.1", isSecure: Bool = false) {
+        base = "\(isSecure ? "https" : "http")://\(host):\(port)"
     }
 
     package func signedIn(_ username: String, _ password: String) -> InfluxClient {
@@ -90,6 +92,9 @@ package struct InfluxClient: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
         configuration.httpVersion = .http1Only
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.certificateVerification = .none
+        configuration.tlsConfiguration = tls
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 

@@ -19,6 +19,8 @@ package final class InfluxNode: Sendable {
     package struct Settings: Sendable {
         package var index = "inmem"
         package var authentication = false
+        /// HTTPS in place of HTTP.
+        package var tls: TestAuthority.Pair?
         /// Further lines of the configuration, by section: `["data": "cache-max-memory-size = 500"]`.
         package var extra: [String: String] = [:]
         /// Where the test reaches the node; one that is not on this host's loopback listens on all its addresses.
@@ -36,7 +38,7 @@ package final class InfluxNode: Sendable {
         }
     }
 
-    package var url: String { "http://\(host):\(port)" }
+    package var url: String { client.base }
 
     package init(_ name: String, _ settings: Settings = Settings()) throws {
         self.name = name
@@ -44,7 +46,7 @@ package final class InfluxNode: Sendable {
         launcher = settings.launcher
         folder = try settings.folder.map(TemporaryFolder.init(existing:)) ?? TemporaryFolder("sluice-node-\(name)")
         port = try FreePort.next()
-        client = InfluxClient(port: port, host: host)
+        client = InfluxClient(port: port, host: host, isSecure: settings.tls != nil)
         configuration = folder.url.appendingPathComponent("influxdb.conf")
         let data = folder.url.appendingPathComponent("data").path
         let sections: [(String, String)] = [
@@ -70,6 +72,9 @@ package final class InfluxNode: Sendable {
                 bind-address = "\(host == "127.0.0.1" ? host : ""):\(port)"
                 log-enabled = false
                 auth-enabled = \(settings.authentication)
+                https-enabled = \(settings.tls != nil)
+                https-certificate = "\(settings.tls?.certificate ?? "")"
+                https-private-key = "\(settings.tls?.key ?? "")"
                 """
             ),
         ]

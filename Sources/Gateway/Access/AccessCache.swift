@@ -39,6 +39,8 @@ struct RecentMap<Key: Hashable, Value> {
     }
 }
 
+extension RecentMap: Sendable where Key: Sendable, Value: Sendable {}
+
 package struct AccessCache<Refusal> {
     package struct Limits: Sendable {
         /// How long a yes spares the nodes a question.

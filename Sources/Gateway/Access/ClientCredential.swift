@@ -1,4 +1,4 @@
-// What a client brings to say who it is. The gateway does not judge it: a node does, from the same bytes.
+// What a client brings to say who it is. A node judges it, from the same bytes, or the gateway's own list of users.
 
 import NIOHTTP1
 import NodeClient
@@ -7,14 +7,17 @@ import Replication
 
 /// A client's credential as it came: InfluxDB lets `u` and `p` of the URL win over the header, if both are there
 /// (reference, 3).
-struct ClientCredential: Sendable, CustomStringConvertible {
-    private enum Form {
+package struct ClientCredential: Sendable, CustomStringConvertible {
+    package enum Form: Sendable {
         case none
         case url(username: String, password: Secret)
+        /// The value of `Authorization`.
         case header(Secret)
     }
 
-    private let form: Form
+    package let form: Form
+
+    package init(form: Form) { self.form = form }
 
     init(head: RequestHead, parameters: RequestParameters) {
         if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty
@@ -51,7 +54,7 @@ struct ClientCredential: Sendable, CustomStringConvertible {
         }
     }
 
-    var description: String {
+    package var description: String {
         switch form {
         case .none: "no credential"
         case .url, .header: "a credential"

@@ -1,4 +1,5 @@
-// Whether a client may run the statements of a request: all of them, before any of them runs, as InfluxDB does it (I6).
+// Whether one of the nodes' users may run the statements of a request: all of them, before any of them runs, as InfluxDB
+// does it (I6).
 
 import InfluxQL
 import Querying
@@ -8,14 +9,14 @@ final class StatementAccess {
     private let statements: [Statement]
     private let request: StatementContext
     private let credential: ClientCredential
-    private let access: AccessControl
+    private let access: NodesAccess
     /// nil: yes.
     private let whenDone: (Response?) -> Void
     private var open: [(statement: Statement, privilege: Privilege)] = []
     private var username = ""
 
     init(
-        _ statements: [Statement], _ request: StatementContext, _ credential: ClientCredential, _ access: AccessControl,
+        _ statements: [Statement], _ request: StatementContext, _ credential: ClientCredential, _ access: NodesAccess,
         whenDone: @escaping (Response?) -> Void
     ) {
         self.statements = statements
@@ -75,11 +76,7 @@ final class StatementAccess {
     }
 
     private func forbidden(_ statement: Statement, _ privilege: Privilege) -> Response {
-        .error(
-            403,
-            "error authorizing query: \(username) not authorized to execute statement '\(statement.body)', "
-                + privilege.words
-        )
+        .forbidden(statement, privilege, to: username)
     }
 
     private static func refusal(_ verdict: AccessVerdict) -> Response? {
@@ -99,6 +96,17 @@ final class StatementAccess {
             return nil
         }
         return String(error[error.index(error.startIndex, offsetBy: prefix.count)..<end.lowerBound])
+    }
+}
+
+extension Response {
+    /// As InfluxDB refuses a statement.
+    static func forbidden(_ statement: Statement, _ privilege: Privilege, to username: String) -> Response {
+        .error(
+            403,
+            "error authorizing query: \(username) not authorized to execute statement '\(statement.body)', "
+                + privilege.words
+        )
     }
 }
 

@@ -10,11 +10,19 @@ package enum ErrorFormat: Equatable {
     case csv
     case messagePack
 
-    package init(accept: String?, rawQuery: String) {
+    /// nil: JSON, one way or the other.
+    package init?(accept: String?) {
         switch accept {
         case "text/csv", "application/csv": self = .csv
         case "application/x-msgpack": self = .messagePack
-        default:
+        default: return nil
+        }
+    }
+
+    package init(accept: String?, rawQuery: String) {
+        if let format = ErrorFormat(accept: accept) {
+            self = format
+        } else {
             let parameters = RequestParameters(urlQuery: rawQuery, method: "GET", contentType: nil, body: [])
             self = parameters.isPretty ? .prettyJSON : .json
         }

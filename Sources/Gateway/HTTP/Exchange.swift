@@ -17,6 +17,8 @@ package final class Exchange {
     package let listener: Int
     package let eventLoop: any EventLoop
     private(set) var progress = Progress.unanswered
+    /// nil: nothing of an answer was given, or the server gave it in the endpoint's place.
+    private(set) var answeredStatus: Int?
     private var connection: HTTPConnection?
 
     init(head: RequestHead, connection: HTTPConnection) {
@@ -45,6 +47,7 @@ package final class Exchange {
             return
         }
         progress = .over
+        answeredStatus = response.status
         connection.answer(response, to: self)
     }
 
@@ -58,6 +61,7 @@ package final class Exchange {
         guard let connection, isUnanswered else {
             return
         }
+        answeredStatus = status
         progress = .streaming(connection.startAnswer(status, contentType: contentType, headers: headers, to: self))
     }
 

@@ -2,8 +2,10 @@
 import Glibc
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
-/// The last handler in a connection's pipeline. Before it stand the decoder and, nearest to the socket, a `ReadObserver`.
+/// The last handler in a connection's pipeline. Before it stand the decoder and, nearest to the socket or to TLS, a
+/// `ReadObserver`.
 ///
 /// Life of a connection: `waiting` for a head; `exchange` while an answer is incomplete; `discarding` the rest of a body
 /// whose answer is complete; `lingering` after the last answer, so that a reset does not overtake it; `closed`.
@@ -25,7 +27,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     let id: Int
     let loop: ServerLoop
     let listener: Int
-    let isRejected: Bool
+    private(set) var isRejected: Bool
+    /// Its place among those of its client and its listener.
+    var seat: ConnectionGate.Seat?
     var context: ChannelHandlerContext?
     var phase = Phase.waiting
     var remoteAddress: SocketAddress?
@@ -51,6 +55,11 @@ final class HTTPConnection: ChannelDuplexHandler {
     var needsFlush = false
     var isFlushDue = false
 
+    /// The phase `waiting`, and before any request: the TLS handshake is not complete.
+    private(set) var isHandshaking = false
+    /// Of a connection with TLS: the way to the socket past it.
+    var socketEnd: SocketEnd?
+
     /// When the present phase began, or last made progress.
     var progressAt: NIODeadline
     var headStartedAt: NIODeadline?
@@ -67,7 +76,14 @@ final class HTTPConnection: ChannelDuplexHandler {
         bytesTakenAt = loop.now
     }
 
-    func addHandlers(to channel: any Channel) throws {
+    func addHandlers(to channel: any Channel, tls: ListenerTLS? = nil) throws {
+        if let tls {
+            let end = SocketEnd()
+            socketEnd = end
+            isHandshaking = true
+            try channel.pipeline.syncOperations.addHandlers(
+                end, NIOSSLServerHandler(context: tls.source.context), ClientHandshake(of: self, end: end, tls: tls))
+        }
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = loop.limits.maximumHeaderBytes
         limits.maxHeaderListSize = loop.limits.maximumHeaderBytes
@@ -75,6 +91,15 @@ final class HTTPConnection: ChannelDuplexHandler {
         let decoder = HTTPRequestDecoder(limitConfiguration: limits)
         try channel.pipeline.syncOperations.addHandlers(
             ReadObserver(self), ByteToMessageHandler(decoder), self)
+    }
+
+    func handshakeCompleted() {
+        isHandshaking = false
+        progressAt = loop.now
+    }
+
+    func handshakeFailed() {
+        loop.figures.tlsHandshakesFailed.add(1, ordering: .relaxed)
     }
 
     var eventLoop: any EventLoop { loop.eventLoop }
@@ -93,6 +118,10 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         remoteAddress = context.channel.remoteAddress
+        if !isRejected {
+            seat = loop.figures.gate.enter(listener, remoteAddress, loop.limits)
+            isRejected = seat == nil
+        }
         if isRejected {
             loop.figures.connectionsRejected.add(1, ordering: .relaxed)
             loop.figures.answered(503)

@@ -182,6 +182,7 @@ extension HTTPConnection {
         case .malformed: "400 Bad Request"
         case .missingHost: "400 Bad Request: missing required Host header"
         case .tooManyHosts: "400 Bad Request: too many Host headers"
+        case .malformedHost: "400 Bad Request: malformed Host header"
         case .unsupportedTransferEncoding: "501 Not Implemented"
         case .unsupportedExpectation: "417 Expectation Failed"
         }

@@ -51,7 +51,7 @@ extension HTTPConnection {
     func cut() {
         (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
             .whenComplete { _ in }
-        close()
+        if let socketEnd { socketEnd.close() } else { close() }
     }
 
     /// Ends a connection in the middle of an answer. A missing last chunk shows by itself; then what was written before
@@ -91,7 +91,7 @@ extension HTTPConnection {
     func sweep(now: NIODeadline) {
         let limits = loop.limits
         let unwritten = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        if unwritten > 0 {
+        if unwritten > 0, !isHandshaking {
             if bytesQueued - unwritten != bytesTaken {
                 bytesTaken = bytesQueued - unwritten
                 bytesTakenAt = now
@@ -107,6 +107,11 @@ extension HTTPConnection {
         bytesTaken = bytesQueued
         bytesTakenAt = now
         switch phase {
+        case .waiting where isHandshaking:
+            if now - progressAt >= limits.headTimeout {
+                timedOut()
+                cut()
+            }
         case .waiting:
             if let headStartedAt {
                 if now - headStartedAt >= limits.headTimeout {

@@ -12,7 +12,7 @@ package final class HTTPServer: Sendable {
     private let group: any EventLoopGroup
     private let loops: [EventLoopFuture<NIOLoopBound<ServerLoop>>]
     private let control: any EventLoop
-    private let listeners: NIOLoopBoundBox<[any Channel]>
+    private let listeners: NIOLoopBoundBox<[(channel: any Channel, file: UnixSocketFile?)]>
 
     /// - Parameters:
     ///   - version: The value of `X-Influxdb-Version`, until `advertise` changes it.
@@ -41,6 +41,33 @@ package final class HTTPServer: Sendable {
     /// - Parameter listener: What `Exchange.listener` is for requests that come in here.
     /// - Returns: The address bound, with the port that was chosen if `port` was 0.
     package func bind(host: String, port: Int, listener: Int = 0) -> EventLoopFuture<SocketAddress> {
+        bind(.tcp(host: host, port: port), listener: listener)
+    }
+
+    /// As above, for any kind of address.
+    ///
+    /// - Parameters:
+    ///   - passed: A socket that is bound to the endpoint already, and from now on is the server's.
+    ///   - tls: nil: clients speak HTTP without TLS.
+    package func bind(
+        _ endpoint: ListenEndpoint, passed: CInt? = nil, listener: Int = 0, tls: ListenerTLS? = nil
+    ) -> EventLoopFuture<SocketAddress> {
+        var socket = passed
+        var file: UnixSocketFile?
+        if passed == nil, case .unix(let path, let mode) = endpoint {
+            do {
+                let made = try UnixSocketFile.bind(path: path, mode: mode)
+                (socket, file) = (made.descriptor, made.file)
+            } catch {
+                return control.makeFailedFuture(error)
+            }
+        }
+        return listen(endpoint, on: socket, file, listener, tls)
+    }
+
+    private func listen(
+        _ endpoint: ListenEndpoint, on socket: CInt?, _ file: UnixSocketFile?, _ listener: Int, _ tls: ListenerTLS?
+    ) -> EventLoopFuture<SocketAddress> {
         let limits = limits
         let group = group
         let listeners = listeners
@@ -49,12 +76,18 @@ package final class HTTPServer: Sendable {
             let byEventLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
             let waterMark = ChannelOptions.Types.WriteBufferWaterMark(
                 low: limits.writeLowWaterMark, high: limits.writeHighWaterMark)
-            return ServerBootstrap(group: control, childGroup: group)
+            var bootstrap = ServerBootstrap(group: control, childGroup: group)
                 .serverChannelOption(.backlog, value: limits.backlog)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelOption(.socketOption(.so_keepalive), value: 1)
-                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            if case .tcp = endpoint {
+                bootstrap =
+                    bootstrap
+                    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                    .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            }
+            bootstrap =
+                bootstrap
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelOption(.writeBufferWaterMark, value: waterMark)
@@ -62,14 +95,18 @@ package final class HTTPServer: Sendable {
                     guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
                         return channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
                     }
-                    return Self.adopt(channel, by: loop, listener: listener)
+                    return Self.adopt(channel, by: loop, listener: listener, tls: tls)
                 }
-                .bind(host: host, port: port)
+            if let socket { return bootstrap.withBoundSocket(socket) }
+            guard case .tcp(let host, let port) = endpoint else {
+                return control.makeFailedFuture(ChannelError.inappropriateOperationForState)
+            }
+            return bootstrap.bind(host: host, port: port)
         }.flatMapThrowing { channel in
             guard let address = channel.localAddress else {
                 throw ChannelError.unknownLocalAddress
             }
-            listeners.value.append(channel)
+            listeners.value.append((channel, file))
             return address
         }
     }
@@ -85,9 +122,11 @@ package final class HTTPServer: Sendable {
     }
 
     private static func adopt(
-        _ channel: any Channel, by loop: NIOLoopBound<ServerLoop>, listener: Int
+        _ channel: any Channel, by loop: NIOLoopBound<ServerLoop>, listener: Int, tls: ListenerTLS? = nil
     ) -> EventLoopFuture<Void> {
-        channel.eventLoop.makeCompletedFuture { try loop.value.addConnection(to: channel, listener: listener) }
+        channel.eventLoop.makeCompletedFuture {
+            try loop.value.addConnection(to: channel, listener: listener, tls: tls)
+        }
     }
 
     /// Changes `X-Influxdb-Version`, for instance once the nodes' version is known.
@@ -103,11 +142,12 @@ package final class HTTPServer: Sendable {
         let listeners = listeners
         let control = control
         return control.flatSubmit {
-            let channels = listeners.value
-            listeners.value = []
-            for channel in channels {
+            let channels = listeners.value.map(\.channel)
+            for (channel, file) in listeners.value {
+                file?.remove()
                 channel.close(promise: nil)
             }
+            listeners.value = []
             return EventLoopFuture.andAllComplete(channels.map(\.closeFuture), on: control)
         }
     }

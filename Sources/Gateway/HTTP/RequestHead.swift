@@ -31,6 +31,7 @@ package struct RequestHead: Sendable {
         case malformed
         case missingHost
         case tooManyHosts
+        case malformedHost
         case unsupportedTransferEncoding
         case unsupportedExpectation
     }
@@ -52,6 +53,9 @@ package struct RequestHead: Sendable {
             switch name.utf8.count {
             case 4 where name.isHeader("host"):
                 hosts += 1
+                guard value.utf8.allSatisfy(Self.isHostByte) else {
+                    throw .malformedHost
+                }
             case 6 where name.isHeader("expect"):
                 guard value.lowercased() == "100-continue" else {
                     throw .unsupportedExpectation
@@ -136,6 +140,19 @@ package struct RequestHead: Sendable {
             }
         }
         return (path.isEmpty ? "/" : String(path), String(query))
+    }
+
+    /// Those that Go's net/http lets pass.
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: ":"): true
+        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"),
+            UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","),
+            UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "@"), UInt8(ascii: "["), UInt8(ascii: "]"),
+            UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     private static func isHexDigit(_ byte: UInt8) -> Bool {

@@ -93,10 +93,17 @@ package struct Response: Sendable {
 
     /// The same error in the form that the request wants.
     package func formatted(for request: RequestHead) -> Response {
-        guard let errorText else { return self }
-        let format = ErrorFormat(accept: request.headers.first(name: "Accept"), rawQuery: request.rawQuery)
-        guard format != .json else { return self }
+        let isEmpty = isRouted && contentType != nil && body.readableBytes == 0
+        guard errorText != nil || isEmpty else { return self }
+        let accept = request.headers.first(name: "Accept")
         var response = self
+        guard let errorText else {
+            // An answer without a body names the format, too [1.6.7].
+            if let format = ErrorFormat(accept: accept) { response.contentType = format.contentType }
+            return response
+        }
+        let format = ErrorFormat(accept: accept, rawQuery: request.rawQuery)
+        guard format != .json else { return self }
         response.contentType = format.contentType
         response.body = format.body(errorText.readableBytesView)
         return response

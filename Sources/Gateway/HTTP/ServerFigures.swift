@@ -17,6 +17,10 @@ package final class ServerFigures: Sendable {
     package let requestsAbandoned = Atomic<Int>(0)
     /// Connections closed by a time limit on head, body or writing.
     package let timeouts = Atomic<Int>(0)
+    /// TLS connections that ended before the first request could come.
+    package let tlsHandshakesFailed = Atomic<Int>(0)
+    /// Whose connections are open.
+    let gate = ConnectionGate()
     package let answered2xx = Atomic<Int>(0)
     package let answered3xx = Atomic<Int>(0)
     package let answered4xx = Atomic<Int>(0)

@@ -4,6 +4,10 @@ import NIOCore
 package struct ServerLimits: Hashable, Sendable {
     /// Over all event loops. Connections beyond it are answered with 503 and closed.
     package var maximumConnections = 4096
+    /// Of one client: an IPv4 address, an IPv6 network; 0: no limit. Beyond it as above.
+    package var connectionsPerAddress = 0
+    /// By listener, where it has a limit of its own. Beyond it as above.
+    package var connectionsPerListener: [Int: Int] = [:]
     /// Connections that are being answered with 503 at the same time; those beyond are closed without an answer.
     package var maximumRejectedConnections = 1024
     /// Names and values of one request's header fields and its target, in bytes; beyond it 431 (Go's default: 1 MB).

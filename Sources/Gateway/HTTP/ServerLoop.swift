@@ -35,7 +35,7 @@ package final class ServerLoop {
     // MARK: Connections
 
     /// - Parameter listener: What `Exchange.listener` is for its requests.
-    package func addConnection(to channel: any Channel, listener: Int = 0) throws {
+    package func addConnection(to channel: any Channel, listener: Int = 0, tls: ListenerTLS? = nil) throws {
         let open = figures.connectionsOpen.add(1, ordering: .relaxed).newValue
         figures.connectionsTotal.add(1, ordering: .relaxed)
         guard open <= limits.maximumConnections + limits.maximumRejectedConnections else {
@@ -50,7 +50,7 @@ package final class ServerLoop {
         nextConnection += 1
         connections[connection.id] = connection
         do {
-            try connection.addHandlers(to: channel)
+            try connection.addHandlers(to: channel, tls: tls)
         } catch {
             remove(connection)
             throw error
@@ -62,6 +62,7 @@ package final class ServerLoop {
             return
         }
         figures.connectionsOpen.subtract(1, ordering: .relaxed)
+        if let seat = connection.seat { figures.gate.leave(seat) }
         if connections.isEmpty {
             sweeping?.cancel()
             sweeping = nil

@@ -72,7 +72,7 @@ package struct AdminClient: Sendable {
         ).lines
     }
 
-    package func retryPlan(_ selection: DeadLetterSelection, credential: ClientCredential?) async throws -> RetryPlan {
+    package func retryPlan(_ selection: DeadLetterSelection, credential: RetryCredential?) async throws -> RetryPlan {
         try await post(
             "/api/v1/deadletters/retry", RetryRequest(selection: selection, dryRun: true, credential: credential),
             RetryPlan.self)
@@ -80,7 +80,7 @@ package struct AdminClient: Sendable {
 
     /// Writes one stretch of letters again.
     package func retry(
-        _ selection: DeadLetterSelection, after: Int64?, upTo last: Int64, credential: ClientCredential?
+        _ selection: DeadLetterSelection, after: Int64?, upTo last: Int64, credential: RetryCredential?
     ) async throws -> RetryOutcome {
         try await post(
             "/api/v1/deadletters/retry",

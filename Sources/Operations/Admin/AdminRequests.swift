@@ -65,7 +65,7 @@ package struct RetryRequest: AdminRequest {
 
     package init(
         selection: DeadLetterSelection, dryRun: Bool, after: Int64? = nil, upTo: Int64? = nil,
-        credential: ClientCredential? = nil
+        credential: RetryCredential? = nil
     ) {
         self.selection = selection
         self.dryRun = dryRun
@@ -75,9 +75,9 @@ package struct RetryRequest: AdminRequest {
         password = credential?.password
     }
 
-    var credential: ClientCredential? {
+    var credential: RetryCredential? {
         guard let username else { return nil }
-        return ClientCredential(username: username, password: password ?? "")
+        return RetryCredential(username: username, password: password ?? "")
     }
 }
 

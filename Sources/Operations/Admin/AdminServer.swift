@@ -32,15 +32,18 @@ package struct AdminServer: Service {
     }
 
     package func run() async throws {
+        guard let address = configuration.admin.tcp else {
+            throw ServingError("admin is a Unix socket", advice: "give it host:port")
+        }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.admin.host, port: configuration.admin.port), serverName: nil),
+                address: .hostname(address.host, port: address.port), serverName: nil),
             onServerRunning: { channel in
-                let port = channel.localAddress?.port ?? configuration.admin.port
-                await onListening(ListenAddress(host: configuration.admin.host, port: port).description)
+                let port = channel.localAddress?.port ?? address.port
+                await onListening(ListenAddress(host: address.host, port: port).description)
             },
             logger: quiet)
         do {

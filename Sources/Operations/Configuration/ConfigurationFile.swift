@@ -1,4 +1,5 @@
 // Reads the YAML file as a tree with positions, so that every complaint names its line and column. JSON is YAML.
+import SecureTransport
 import Yams
 
 extension ConfigurationLoader {
@@ -27,13 +28,22 @@ extension ConfigurationLoader {
     }
 
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
-        let topLevel = Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections + ["nodes", "listeners"]
+        let topLevel =
+            Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections
+            + ["nodes", "listeners", "tls", "udp", "users"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
                 readNodes(value, in: file)
             } else if key == "listeners" {
                 readListeners(value, in: file)
+            } else if key == "users" {
+                readUsers(value, in: file)
+            } else if key == "udp" {
+                readUDP(value, in: file)
+            } else if key == "tls" {
+                configuration.tls = readTLS(value, .server, in: file)
+                origins["tls"] = file.origin(keyNode)
             } else if key == "policy", value.mapping != nil {
                 readPolicy(value, in: file)
             } else if Setting.sections.contains(key), Setting.named(key) == nil {
@@ -105,12 +115,18 @@ extension ConfigurationLoader {
             return
         }
         var values: [String: CredentialText.Value] = [:]
+        var tls: (settings: TLSSettings, origin: Origin)?
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            let known = ["name", "url", "zone", "username", "password", "password_file"]
+            let known = ["name", "url", "zone", "username", "password", "password_file", "tls", "gzip"]
             guard known.contains(key) else {
                 reportUnknown(key, among: known, at: file.origin(keyNode))
+                continue
+            }
+            if key == "tls" {
+                tls = readTLS(value, .client, in: file).map { ($0, file.origin(value)) }
+                isComplete = isComplete && tls != nil
                 continue
             }
             guard let scalar = value.scalar, !isNull(value) else {
@@ -137,8 +153,13 @@ extension ConfigurationLoader {
         }
         do {
             let checked = try NodeText.checkURL(url.text)
+            let gzip = readGzip(values["gzip"])
             guard isComplete else { return }
-            configuration.nodes.append(ConfiguredNode(name: name.text, url: checked, zone: values["zone"]?.text ?? ""))
+            var configured = ConfiguredNode(
+                name: name.text, url: checked, zone: values["zone"]?.text ?? "", tls: tls?.settings)
+            configured.gzip = gzip
+            if let tls { checkTLS(of: configured, at: tls.origin) }
+            configuration.nodes.append(configured)
             let credential = CredentialText(
                 username: values["username"], password: values["password"], passwordFile: values["password_file"]
             )

@@ -1,6 +1,7 @@
 // Puts a configuration together: defaults, then the file, then SLUICE_* variables, then flags. Goes on after a mistake,
 // so that the operator sees all of them in one run.
 import Foundation
+import SecureTransport
 
 /// What is given besides the file.
 package struct ConfigurationInput: Sendable {
@@ -13,6 +14,10 @@ package struct ConfigurationInput: Sendable {
     package var nodeFlags: [String] = []
     /// Reads what `password_file` names.
     package var readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile = PasswordFile.read
+    /// Reads what `tls` names; the warnings about it.
+    package var examineTLS: @Sendable (TLSSettings, TLSRole) throws(TLSFault) -> [TLSFault] = {
+        (settings, role) throws(TLSFault) in try TLSMaterial(settings, role: role).warnings
+    }
 
     package init() {}
 }
@@ -45,9 +50,11 @@ package struct ConfigurationLoader {
     var nodeOrigins: [NodeOrigin] = []
     /// Where the addresses of further listeners were written.
     var listenerOrigins: [Origin] = []
+    var udpOrigins: [Origin] = []
     /// Set when a complaint about the nodes was made already, so that "there are no nodes" would only confuse.
     var nodesAreBroken = false
     let readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile
+    let examineTLS: @Sendable (TLSSettings, TLSRole) throws(TLSFault) -> [TLSFault]
 
     /// Where a node and its url were written.
     struct NodeOrigin {
@@ -58,7 +65,8 @@ package struct ConfigurationLoader {
     }
 
     package static func load(_ input: ConfigurationInput) -> LoadedConfiguration {
-        var loader = ConfigurationLoader(readPasswordFile: input.readPasswordFile)
+        var loader = ConfigurationLoader(
+            readPasswordFile: input.readPasswordFile, examineTLS: input.examineTLS)
         if let file = input.file {
             loader.readFile(name: file.name, text: file.text)
         }
@@ -163,7 +171,6 @@ package struct ConfigurationLoader {
         "username": "write it into the entry of a node, beside its url",
         "password": "write it into the entry of a node, beside its url",
         "password_file": "write it into the entry of a node, beside its url",
-        "tls": "remove it, and put a TLS proxy in front of the gateway",
         "auth": "give the nodes' entries a username and a password_file; see access in docs/configuration.md",
     ]
 }

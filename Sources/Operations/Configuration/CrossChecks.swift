@@ -10,10 +10,12 @@ extension ConfigurationLoader {
         checkTimeouts()
         checkLimits()
         checkListeners()
-        if configuration.listen == configuration.admin, configuration.listen.port != 0 {
+        checkAccess()
+        checkUDP()
+        if configuration.listen == configuration.admin, !configuration.listen.isAnyPort {
             report(
                 origin("admin", or: "listen"), "listen and admin are the same address, \(configuration.listen)",
-                advice: "give admin a port of its own, such as \(configuration.listen.host):8087")
+                advice: "give admin a port of its own, such as \(configuration.listen.tcp?.host ?? "127.0.0.1"):8087")
         }
     }
 
@@ -53,16 +55,48 @@ extension ConfigurationLoader {
         }
     }
 
+    private mutating func checkAccess() {
+        let place = origin("access", or: "users")
+        if configuration.access == .users, configuration.users.isEmpty {
+            report(
+                place, "access is users, and there are none",
+                advice: "add users: with their password_hash or token_hash, see docs/configuration.md")
+        }
+        if configuration.access == .nodes || configuration.access == .none, !configuration.users.isEmpty {
+            warn(
+                place, "there are users, and access: \(configuration.access) takes no notice of them",
+                advice: "remove one of the two")
+        }
+        if configuration.decidedAccess == .users,
+            !configuration.users.contains(where: { $0.user.isAdministrator }), !configuration.users.isEmpty
+        {
+            warn(
+                origin("users", or: "access"), "no user is an administrator",
+                advice: "give one of them admin: true, unless nobody is to create users or see the nodes' figures")
+        }
+    }
+
     private mutating func checkListeners() {
         var taken = [("listen", configuration.listen), ("admin", configuration.admin)]
-        for (listener, origin) in zip(configuration.listeners, listenerOrigins) where listener.address.port != 0 {
+        for (listener, origin) in zip(configuration.listeners, listenerOrigins) where !listener.address.isAnyPort {
             if let (key, _) = taken.first(where: { $0.1 == listener.address }) {
                 report(
                     origin, "this listener and \(key) are the same address, \(listener.address)",
-                    advice: "give each listener a port of its own")
+                    advice: "give each listener an address of its own")
             }
             taken.append(("another", listener.address))
         }
+        if configuration.tls != nil { refuseTLS(at: configuration.listen, origin("tls", or: "listen")) }
+        for (listener, origin) in zip(configuration.listeners, listenerOrigins) where listener.tls != nil {
+            refuseTLS(at: listener.address, origin)
+        }
+    }
+
+    private mutating func refuseTLS(at address: ListenAddress, _ origin: Origin) {
+        guard case .unix = address else { return }
+        report(
+            origin, "\(address) has tls, which makes no sense on a Unix socket",
+            advice: "remove tls there: nobody can listen in on one; its mode says who may connect")
     }
 
     private mutating func checkTimeouts() {

@@ -45,24 +45,28 @@ extension ConfigurationLoader {
                 advice: "write it like - {listen: 127.0.0.1:9096, policy: read-only}")
         }
         var address: (ListenAddress, Origin)?
-        var policy: Policy?
+        var listener = ConfiguredListener(address: .unix(path: ""))
         let problemsBefore = problems.count
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
+            case "limits": listener.limits = listenerLimits(value, in: file)
             case "listen":
                 address = read(value, "listen of a listener", in: file, ListenAddress.init(parsing:))
                     .map { ($0, file.origin(value)) }
             case "policy":
-                policy = self.policy(value, "policy", in: file)
-            default: reportUnknown(key, among: ["listen", "policy"], at: file.origin(keyNode))
+                listener.policy = self.policy(value, "policy", in: file)
+            case "tls": listener.tls = readTLS(value, .server, in: file)
+            case "mode": listener.mode = read(value, "mode of a listener", in: file, SocketMode.parse) ?? 0
+            default: reportUnknown(key, among: ["limits", "listen", "mode", "policy", "tls"], at: file.origin(keyNode))
             }
         }
         guard problems.count == problemsBefore else { return }
         guard let (address, origin) = address else {
             return report(file.origin(node), "this listener has no address", advice: "add listen: 127.0.0.1:9096")
         }
-        configuration.listeners.append(ConfiguredListener(address: address, policy: policy))
+        listener.address = address
+        configuration.listeners.append(listener)
         listenerOrigins.append(origin)
     }
 
@@ -161,7 +165,7 @@ extension ConfigurationLoader {
 
     // MARK: Single values
 
-    private mutating func read<Value>(
+    mutating func read<Value>(
         _ node: Node, _ name: String, in file: FilePositions, _ parse: (String) throws(ValueFault) -> Value
     ) -> Value? {
         guard let scalar = node.scalar, !isNull(node) else {
@@ -183,7 +187,7 @@ extension ConfigurationLoader {
         return number
     }
 
-    private static func flag(_ text: String) throws(ValueFault) -> Bool {
+    static func flag(_ text: String) throws(ValueFault) -> Bool {
         switch text {
         case "true": return true
         case "false": return false

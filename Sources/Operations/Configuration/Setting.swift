@@ -27,7 +27,15 @@ package struct Setting: Sendable {
 
     package static let all: [Setting] = [
         address("listen", \.listen, "InfluxDB API for clients"),
-        address("admin", \.admin, "health, metrics, status; keep it on loopback"),
+        Setting(
+            key: "listen_mode", example: "0660", summary: "rights of the socket's file when `listen` is a Unix socket",
+            apply: { configuration, text throws(ValueFault) in configuration.listenMode = try SocketMode.parse(text) },
+            render: { SocketMode.render($0.listenMode) }),
+        Setting(
+            key: "admin", example: "127.0.0.1:8087", summary: "health, metrics, status; keep it on loopback",
+            apply: { configuration, text throws(ValueFault) in
+                configuration.admin = try ListenAddress.withPort(text)
+            }, render: { $0.admin.description }),
         Setting(
             key: "policy", example: "open",
             summary: "what clients may send (\(PolicyText.presets)); a map of rules in the file",
@@ -48,7 +56,8 @@ package struct Setting: Sendable {
 
         choice(
             "access", \.access,
-            "who checks clients' writes and changes; auto: the nodes when one has a username, else nobody"),
+            "who decides what clients may; auto: `users` if there are any, else the nodes when one has a username, else nobody"
+        ),
         choice("ack", \.ack, "what a 204 promises at least"),
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),
@@ -83,6 +92,27 @@ package struct Setting: Sendable {
             "request bodies in memory, over all requests; then 503"),
         size("limits.headers", \.limits.headers, ("1KB", "100MB"), "request line and headers"),
         count("limits.connections", \.limits.connections, 1...1_000_000, "client connections"),
+        count(
+            "limits.connections_per_address", \.limits.connectionsPerAddress, 0...1_000_000,
+            "connections of one client (an IPv4 address, an IPv6 /64); 0: no limit"),
+        duration(
+            "limits.header_timeout", \.limits.headerTimeout, ("100ms", "10m"),
+            "longest time for a request's head, from its first byte on"),
+        duration(
+            "limits.idle_timeout", \.limits.idleTimeout, ("1s", "24h"), "longest pause between two requests"),
+        duration(
+            "limits.body_timeout", \.limits.bodyTimeout, ("100ms", "1h"), "longest pause within a request's body"),
+        count(
+            "limits.requests", \.limits.requests, 1...1_000_000, "requests under way; beyond it 503"),
+        count(
+            "limits.user_requests", \.limits.userRequests, 0...1_000_000,
+            "requests of one user under way; 0: no limit"),
+        count(
+            "limits.user_request_rate", \.limits.userRequestRate, 0...1_000_000_000,
+            "requests of one user per second; 0: no limit"),
+        size(
+            "limits.user_bytes_rate", \.limits.userBytesRate, ("0B", "1TiB"),
+            "bytes of request bodies of one user per second; 0B: no limit"),
         count(
             "limits.concurrent_queries", \.limits.concurrentQueries, 1...1_000_000, "queries that run, per event loop"),
         count(

@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 
 /// User and password for a gateway that asks its clients for them.
-package struct ClientCredential: Equatable, Sendable {
+package struct RetryCredential: Equatable, Sendable {
     package var username: String
     package var password: String
 
@@ -15,20 +15,25 @@ package struct ClientCredential: Equatable, Sendable {
 }
 
 package struct ClientAddress: Sendable {
-    /// `http://host:port`.
+    /// `http://host:port`, or `http+unix://` with the socket's path percent-encoded.
     let base: String
-    let credential: ClientCredential?
+    let credential: RetryCredential?
     private static let timeout = TimeAmount.seconds(60)
     private static let largestAnswer = 16 << 20
 
-    /// - Parameter bound: where the gateway listens; an address that means all interfaces is reached by loopback.
-    package init(bound: String, credential: ClientCredential?) {
+    /// - Parameter bound: where the gateway listens, without TLS: `host:port` or `unix:/path`; an address that means all
+    ///   interfaces is reached by loopback.
+    package init(bound: String, credential: RetryCredential?) {
+        self.credential = credential
+        if bound.hasPrefix("unix:") {
+            base = "http+unix://" + Self.percent(String(bound.dropFirst(5)))
+            return
+        }
         var host = bound
         for (all, loopback) in [("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:")] where bound.hasPrefix(all) {
             host = loopback + bound.dropFirst(all.count)
         }
         base = "http://" + host
-        self.credential = credential
     }
 
     struct Answer {
@@ -80,6 +85,8 @@ package struct ClientAddress: Sendable {
     private func request(_ path: String, _ items: [(String, String)]) -> HTTPClientRequest {
         let query = items.map { "\($0.0)=\(Self.percent($0.1))" }.joined(separator: "&")
         var request = HTTPClientRequest(url: "\(base)\(path)?\(query)")
+        // The client library names no host for a socket's path.
+        if base.hasPrefix("http+unix:") { request.headers.add(name: "Host", value: "localhost") }
         if let credential {
             let text = Data("\(credential.username):\(credential.password)".utf8).base64EncodedString()
             request.headers.add(name: "Authorization", value: "Basic \(text)")

@@ -39,7 +39,7 @@ package actor DeadLetterChanges {
 
     // MARK: Retry
 
-    package func plan(_ selection: DeadLetterSelection, credential: ClientCredential?) async throws -> RetryPlan {
+    package func plan(_ selection: DeadLetterSelection, credential: RetryCredential?) async throws -> RetryPlan {
         var plan = try await index.plan(selection)
         let client = try client(credential)
         var types: [[String]: [String: Set<String>]] = [:]
@@ -75,7 +75,7 @@ package actor DeadLetterChanges {
     ///   - after: where the stretch before ended.
     ///   - last: the newest letter that is meant.
     package func retry(
-        _ selection: DeadLetterSelection, after: Int64, upTo last: Int64, credential: ClientCredential?
+        _ selection: DeadLetterSelection, after: Int64, upTo last: Int64, credential: RetryCredential?
     ) async throws -> RetryOutcome {
         try begin()
         defer { isBusy = false }
@@ -98,7 +98,7 @@ package actor DeadLetterChanges {
         isBusy = true
     }
 
-    private func client(_ credential: ClientCredential?) throws -> ClientAddress {
+    private func client(_ credential: RetryCredential?) throws -> ClientAddress {
         guard let address = boundAddress() else {
             throw ControlRefusal(503, "the gateway does not listen for clients yet; try again in a moment")
         }

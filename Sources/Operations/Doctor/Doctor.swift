@@ -7,11 +7,14 @@ import NIOCore
 import NIOPosix
 import NodeClient
 import Replication
+import SecureTransport
 
 package struct Doctor: Sendable {
     package struct Options: Sendable {
         package var username: String?
         package var password = ""
+        /// Who has signed the certificates of nodes with an https url; nil: the authorities that this system knows.
+        package var authorities: String?
         /// Also read all points and compare them, not only their number.
         package var isDeep = false
         /// For counting, and again for comparing, on each node.
@@ -53,7 +56,12 @@ package struct Doctor: Sendable {
     package func examine() async throws -> DoctorReport {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var patients: [DoctorNode] = []
-        for node in nodes {
+        for var node in nodes {
+            if node.isSecure, let authorities = options.authorities {
+                var tls = TLSSettings()
+                tls.authorities = authorities
+                node.tls = tls
+            }
             patients.append(try await DoctorNode(node, on: group.next(), credential: options.credential))
         }
         let report = await examine(patients)

@@ -16,13 +16,16 @@ struct DoctorNode: Sendable {
         url = node.url
         self.loop = loop
         let address = try NodeAddress(parsing: node.url)
+        let connector = try TCPConnector(to: [node])
         interview = try await loop.submit {
             var limits = NodeInterview.Limits()
             limits.idle = .seconds(10)
             var poolLimits = NodePoolLimits()
             poolLimits.maximumConnections = 4
             poolLimits.connectTimeout = .seconds(3)
-            let pool = NodePool(eventLoop: loop, address: address, limits: poolLimits, credential: credential)
+            let pool = NodePool(
+                eventLoop: loop, address: address, limits: poolLimits, credential: credential,
+                connector: connector)
             return NIOLoopBoundBox(
                 NodeInterview(pool: pool, limits: limits), eventLoop: loop)
         }.get()

@@ -3,8 +3,17 @@
 package protocol DataPlane: GatewayControl, RefusalSource {
     /// Returns when the commit log cannot be written any more; the process must end then and recover at its next start.
     func whenFailed() async -> ServingError
+    /// Where the gateway reaches itself as a client; nil: it does not listen yet.
+    var ownAddress: String? { get }
+    /// Looks for certificates and keys that were renewed.
+    func reloadCertificates() async
     /// Stops accepting, finishes requests, flushes and closes the log.
     func shutdown() async
+}
+
+extension DataPlane {
+    package var ownAddress: String? { boundAddresses.first }
+    package func reloadCertificates() async {}
 }
 
 /// The refusals in a commit log, for the index of dead letters. Calls may block on files.

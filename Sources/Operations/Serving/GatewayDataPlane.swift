@@ -5,6 +5,7 @@ import Foundation
 import Gateway
 import LineProtocol
 import Logging
+import NodeClient
 import NIOCore
 import Replication
 import Synchronization
@@ -16,25 +17,41 @@ package final class GatewayDataPlane: DataPlane {
     private let server: GatewayServer
     private let configuration: Configuration
     private let failure = FailureSignal()
+    let certificates: Certificates
 
     package static func start(configuration: Configuration, logger: Logger) async throws -> any DataPlane {
         try await start(configuration: configuration, logger: logger, fileSystem: PosixFileSystem())
     }
 
+    /// - Parameter passed: sockets that a service manager has bound already.
     package static func start(
-        configuration: Configuration, logger: Logger, fileSystem: any FileSystem
+        configuration: Configuration, logger: Logger, fileSystem: any FileSystem = PosixFileSystem(),
+        passed: [PassedSocket]
     ) async throws -> any DataPlane {
         var settings = try GatewaySettings(configuration)
+        try settings.adopt(passed)
         settings.replicator.sealer = try KeyFileSealer(path: configuration.dataDirectory + "/seal.key")
         var surroundings = Surroundings()
         surroundings.fileSystem = fileSystem
+        let connector = try TCPConnector(to: configuration.nodes)
+        surroundings.connector = connector
+        let certificates = Certificates(
+            sources: settings.allListeners.compactMap(\.tls) + connector.security.values.sorted { $0.name < $1.name },
+            logger: logger)
         let server = try await GatewayServer.start(settings: settings, surroundings: surroundings, logger: logger)
         Self.report(server.recovery, to: logger)
-        return GatewayDataPlane(server: server, configuration: configuration)
+        return GatewayDataPlane(server: server, configuration: configuration, certificates: certificates)
     }
 
-    private init(server: GatewayServer, configuration: Configuration) {
+    package static func start(
+        configuration: Configuration, logger: Logger, fileSystem: any FileSystem
+    ) async throws -> any DataPlane {
+        try await start(configuration: configuration, logger: logger, fileSystem: fileSystem, passed: [])
+    }
+
+    private init(server: GatewayServer, configuration: Configuration, certificates: Certificates) {
         self.server = server
+        self.certificates = certificates
         self.configuration = configuration
         let failure = failure
         server.log.onPoisoned { failure.fire($0) }
@@ -71,6 +88,8 @@ package final class GatewayDataPlane: DataPlane {
 
 extension GatewayDataPlane: GatewayControl {
     package var boundAddresses: [String] { server.boundAddresses }
+    package var ownAddress: String? { server.ownAddress }
+    package func reloadCertificates() async { await certificates.reload() }
 
     package func logStatus() -> StatusReport.LogStatus {
         let log = server.log
@@ -122,7 +141,7 @@ extension GatewayDataPlane: GatewayControl {
     }
 
     package func metrics() -> [MetricFamily] {
-        GatewayMetrics.families(of: server, nodes: nodeStatus())
+        GatewayMetrics.families(of: server, nodes: nodeStatus()) + certificates.metrics()
     }
 }
 

@@ -6,7 +6,8 @@ import Replication
 
 enum GatewayMetrics {
     static func families(of server: GatewayServer, nodes: [StatusReport.NodeStatus]) -> [MetricFamily] {
-        requests(server) + connections(server) + log(server) + replication(server, nodes: nodes)
+        requests(server) + connections(server) + udp(server.udpFigures) + log(server)
+            + replication(server, nodes: nodes)
     }
 
     private static func requests(_ server: GatewayServer) -> [MetricFamily] {
@@ -82,6 +83,16 @@ enum GatewayMetrics {
             counter(
                 "sluice_request_timeouts_total", "Connections closed for slowness.",
                 figures.timeouts.load(ordering: .relaxed)),
+            counter(
+                "sluice_tls_handshakes_failed_total", "Client connections that ended before TLS was agreed on.",
+                figures.tlsHandshakesFailed.load(ordering: .relaxed)),
+            MetricFamily(
+                name: "sluice_requests_refused_total",
+                help: "Requests answered 503 before anybody looked at them, by the limit.", kind: .counter,
+                samples: RequestRefusal.allCases.map { reason in
+                    let count = server.requestGate.refused[reason]?.value ?? 0
+                    return .init(labels: [("reason", reason.rawValue)], value: Double(count))
+                }),
             MetricFamily(
                 name: "sluice_answers_total", help: "Answers by class of status.", kind: .counter,
                 samples: answers.map { .init(labels: [("status", $0.0)], value: Double($0.1)) }),

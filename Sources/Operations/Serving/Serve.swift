@@ -15,7 +15,7 @@ package enum Serve {
             dataDirectory: configuration.dataDirectory, keptPerReason: configuration.limits.deadLetters, logger: logger)
         let token = try AdminToken(dataDirectory: configuration.dataDirectory)
         let dataPlane = try await startDataPlane(configuration, logger)
-        let changes = DeadLetterChanges(index: index, source: dataPlane) { dataPlane.boundAddresses.first }
+        let changes = DeadLetterChanges(index: index, source: dataPlane) { dataPlane.ownAddress }
         let admin = AdminServer(
             configuration: configuration, control: dataPlane, deadLetters: index, changes: changes, token: token,
             logger: logger,
@@ -30,7 +30,10 @@ package enum Serve {
             })
         let follower = DeadLetterFollower(source: dataPlane, index: index, logger: logger)
         // Stopped in reverse order: the index while the log is open, then the clients, the operator's view last.
-        let services: [any Service] = [admin, DataPlaneService(dataPlane: dataPlane), follower]
+        let services: [any Service] = [
+            admin, DataPlaneService(dataPlane: dataPlane), follower,
+            CertificateWatch(dataPlane: dataPlane, hearsSignals: stopsOnSignals),
+        ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { service in
