@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -59,7 +60,8 @@ class Prometheus(Server):
         return {json.dumps(series["metric"], sort_keys=True): series["values"] for series in json.loads(done.stdout)}
 
     def end(self):
-        self.process.end()
+        # With a SIGTERM it sends what it has yet to write.
+        self.process.end(signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -81,7 +83,7 @@ class RemoteStorage(ClientTest):
             source = self.source(port)
             try:
                 start = time.time()
-                eventually("a thousand samples of a metric have come",
+                eventually("fifteen samples of a metric have come",
                            lambda: self.gateway.rows("SELECT count(value) FROM up", "prom")[0][1] >= 15)
                 time.sleep(1)
                 end = time.time() - 1
