@@ -8,6 +8,9 @@ package enum ListenEndpoint: Hashable, Sendable, CustomStringConvertible {
     /// `mode` are the rights of the socket's file: who may write to it may connect.
     case unix(path: String, mode: UInt32)
 
+    /// What Linux takes as the path of a socket, in bytes.
+    package static let longestPath = 107
+
     package var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -95,8 +95,8 @@ extension ConfigurationLoader {
 
     private mutating func readNodes(_ node: Node, in file: FilePositions) {
         origins["nodes"] = file.origin(node)
-        let problemsBefore = problems.count
-        defer { nodesAreBroken = problems.count > problemsBefore }
+        let errorsBefore = errorCount
+        defer { nodesAreBroken = errorCount > errorsBefore }
         guard let entries = node.sequence, !isNull(node) else {
             report(
                 file.origin(node), "nodes is not a list",

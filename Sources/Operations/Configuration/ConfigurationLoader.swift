@@ -79,6 +79,9 @@ package struct ConfigurationLoader {
             listenerOrigins: loader.listenerOrigins)
     }
 
+    /// Warnings do not make what was read useless.
+    var errorCount: Int { problems.count { $0.severity == .error } }
+
     mutating func report(_ origin: Origin, _ what: String, advice: String) {
         problems.append(ConfigurationProblem(origin: origin, what: what, advice: advice))
     }

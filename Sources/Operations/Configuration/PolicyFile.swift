@@ -46,7 +46,7 @@ extension ConfigurationLoader {
         }
         var address: (ListenAddress, Origin)?
         var listener = ConfiguredListener(address: .unix(path: ""))
-        let problemsBefore = problems.count
+        let errorsBefore = errorCount
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
@@ -61,7 +61,7 @@ extension ConfigurationLoader {
             default: reportUnknown(key, among: ["limits", "listen", "mode", "policy", "tls"], at: file.origin(keyNode))
             }
         }
-        guard problems.count == problemsBefore else { return }
+        guard errorCount == errorsBefore else { return }
         guard let (address, origin) = address else {
             return report(file.origin(node), "this listener has no address", advice: "add listen: 127.0.0.1:9096")
         }
@@ -77,7 +77,7 @@ extension ConfigurationLoader {
         guard let mapping = node.mapping else {
             return read(node, name, in: file, PolicyText.preset).map { Policy(preset: $0) }
         }
-        let problemsBefore = problems.count
+        let errorsBefore = errorCount
         var policy = Policy()
         policy.rules = rules(mapping, name, on: Policy.Rules(), in: file)
         for (keyNode, value) in mapping {
@@ -95,7 +95,7 @@ extension ConfigurationLoader {
                 reportUnknown("\(name).\(key)", among: known.map { "\(name).\($0)" }, at: file.origin(keyNode))
             }
         }
-        return problems.count == problemsBefore ? policy : nil
+        return errorCount == errorsBefore ? policy : nil
     }
 
     private static let ruleKeys = ["preset", "deny", "allow", "require_time_bound"]

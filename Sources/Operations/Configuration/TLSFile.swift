@@ -22,7 +22,7 @@ extension ConfigurationLoader {
             report(file.origin(node), "tls is not a map", advice: Self.example(role))
             return nil
         }
-        let problemsBefore = problems.count
+        let errorsBefore = errorCount
         var settings = TLSSettings()
         var origins: [TLSFault.Part: Origin] = [:]
         for (keyNode, value) in mapping {
@@ -47,7 +47,7 @@ extension ConfigurationLoader {
                 reportUnknown(name, among: (known + more).map { "tls.\($0)" }, at: file.origin(keyNode))
             }
         }
-        guard problems.count == problemsBefore else { return nil }
+        guard errorCount == errorsBefore else { return nil }
         do throws(TLSFault) {
             for warning in try examineTLS(settings, role) {
                 warn(origins[warning.part] ?? file.origin(node), warning.what, advice: warning.advice)

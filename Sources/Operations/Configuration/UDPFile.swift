@@ -39,7 +39,7 @@ extension ConfigurationLoader {
                 advice: "write it like - {listen: 127.0.0.1:8089, database: telegraf}")
         }
         var listener = ConfiguredUDPListener(address: ListenAddress(host: "0.0.0.0", port: 8089))
-        let problemsBefore = problems.count
+        let errorsBefore = errorCount
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             switch key {
@@ -60,7 +60,7 @@ extension ConfigurationLoader {
             default: reportUnknown(key, among: Self.udpKeys, at: file.origin(keyNode))
             }
         }
-        guard problems.count == problemsBefore else { return }
+        guard errorCount == errorsBefore else { return }
         configuration.udp.append(listener)
         udpOrigins.append(file.origin(node))
     }

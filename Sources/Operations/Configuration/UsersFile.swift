@@ -22,7 +22,7 @@ extension ConfigurationLoader {
                 file.origin(node), "this is not a user",
                 advice: "write it like - {name: telegraf, token_hash: ..., grants: {telegraf: write}}")
         }
-        let problemsBefore = problems.count
+        let errorsBefore = errorCount
         var name = ""
         var password: PasswordHash?
         var tokens: [TokenHash] = []
@@ -45,7 +45,7 @@ extension ConfigurationLoader {
             default: reportUnknown(key, among: Self.userKeys, at: file.origin(keyNode))
             }
         }
-        guard problems.count == problemsBefore else { return }
+        guard errorCount == errorsBefore else { return }
         guard !name.isEmpty else { return report(file.origin(node), "this user has no name", advice: "add name: ...") }
         guard !configuration.users.contains(where: { $0.user.name == name }) else {
             return report(

@@ -102,6 +102,12 @@ package actor DeadLetterChanges {
         guard let address = boundAddress() else {
             throw ControlRefusal(503, "the gateway does not listen for clients yet; try again in a moment")
         }
+        guard !address.hasPrefix("https:") else {
+            throw ControlRefusal(
+                409,
+                "listen has TLS, and the path of the data folder is too long for the socket that the gateway itself"
+                    + " would use; choose a data_dir whose path has fewer than 98 bytes")
+        }
         return ClientAddress(bound: address, credential: credential)
     }
 

@@ -23,7 +23,8 @@ extension GatewaySettings {
         policy = configuration.policy
         tls = try configuration.tls.map { try Self.source("listen", $0, .server) }
         // Clients may have to show certificates there that the gateway has not.
-        if tls != nil { ownSocket = configuration.dataDirectory + "/own.sock" }
+        let ownPath = configuration.dataDirectory + "/own.sock"
+        if tls != nil, ownPath.utf8.count <= ListenEndpoint.longestPath { ownSocket = ownPath }
         listeners = try configuration.listeners.map { listener in
             var own = Listener(
                 ListenEndpoint(listener.address, mode: listener.mode),
