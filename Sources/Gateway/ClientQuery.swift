@@ -38,7 +38,8 @@ struct ClientQuery {
         var headers = [("Content-Type", "application/x-www-form-urlencoded")]
         let passed = ["Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"]
         for name in carriesCredential ? ["Authorization"] + passed : passed {
-            if let value = head.headers.first(name: name) { headers.append((name, value)) }
+            guard let value = head.headers.first(name: name) else { continue }
+            headers.append((name, name == "Authorization" ? ClientCredential.known(value) : value))
         }
         self.headers = headers
         self.credentials = (carriesCredential ? ["u", "p"] : []).compactMap { name in

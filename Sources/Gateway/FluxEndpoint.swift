@@ -140,7 +140,8 @@ final class FluxEndpoint: Endpoint, ReadSink {
         let passed = ["Accept", "Accept-Encoding", "Content-Type", "User-Agent", "X-Request-Id"]
         let carriesCredential = context.nodesJudgeReads
         for name in carriesCredential ? ["Authorization"] + passed : passed {
-            if let value = head.headers.first(name: name) { headers.append((name, value)) }
+            guard let value = head.headers.first(name: name) else { continue }
+            headers.append((name, name == "Authorization" ? ClientCredential.known(value) : value))
         }
         let query = carriesCredential && !head.rawQuery.isEmpty ? "?" + head.rawQuery : ""
         let request = NodeRequest(method: .POST, target: head.path + query, headers: headers, body: [body])

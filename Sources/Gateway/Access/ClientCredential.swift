@@ -24,10 +24,16 @@ package struct ClientCredential: Sendable, CustomStringConvertible {
         {
             form = .url(username: username, password: Secret(password))
         } else if let header = head.headers.first(name: "Authorization") {
-            form = .header(Secret(header))
+            form = .header(Secret(Self.known(header)))
         } else {
             form = .none
         }
+    }
+
+    /// `Token name:password` came with 1.7.3; Basic means the same to all versions.
+    static func known(_ header: String) -> String {
+        guard header.hasPrefix("Token "), header.contains(":") else { return header }
+        return "Basic " + Base64.encoded(Array(header.dropFirst(6).utf8))
     }
 
     /// With this credential and no other.
