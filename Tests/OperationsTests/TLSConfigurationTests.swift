@@ -57,12 +57,18 @@ struct TLSConfigurationTests {
             node + "tls: yes",
             "s.yaml:2:6: tls is not a map: write it like tls: {certificate: /etc/sluice/tls.crt, key: /etc/sluice/tls.key}"
         ),
-        (node + "tls: {cert: c}", "s.yaml:2:7: unknown key tls.cert: remove it, or see docs/configuration.md for all keys"),
+        (
+            node + "tls: {cert: c}",
+            "s.yaml:2:7: unknown key tls.cert: remove it, or see docs/configuration.md for all keys"
+        ),
         (
             node + "tls: {minimum: 1.1}",
             "s.yaml:2:16: tls.minimum \"1.1\" is not known: use \"1.2\" or \"1.3\"; older versions are not safe"
         ),
-        (node + "tls: {verify: false}", "s.yaml:2:7: unknown key tls.verify: remove it, or see docs/configuration.md for all keys"),
+        (
+            node + "tls: {verify: false}",
+            "s.yaml:2:7: unknown key tls.verify: remove it, or see docs/configuration.md for all keys"
+        ),
         (
             "nodes: [{name: a, url: https://h:1, tls: {server_name: 10.0.0.1}}]",
             "s.yaml:1:56: tls.server_name \"10.0.0.1\" is no name of a host: write a name that the node's certificate has; an address in numbers belongs into the url"
