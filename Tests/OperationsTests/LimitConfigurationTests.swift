@@ -39,7 +39,7 @@ struct LimitConfigurationTests {
             ("limits: {requests: 0}", "s.yaml:2:47: limits.requests of a listener \"0\" is not a number from 1 "),
             ("limits: {body: 5}", "s.yaml:2:43: limits.body of a listener \"5\" has no unit: "),
             ("limits: {boddy: 5KB}", "s.yaml:2:37: unknown key limits.boddy: did you mean limits.body?"),
-            ("limits: {headers: 5KB}", "s.yaml:2:37: unknown key limits.headers: "),
+            ("limits: {headers: 5KB}", "s.yaml:2:37: limits.headers is no limit of a single listener: "),
         ])
     func mistakes(_ limits: String, _ complaint: String) {
         let text = "nodes: [{name: a, url: \"http://h:1\"}]\nlisteners: [{listen: \":9\", \(limits)}]"
