@@ -35,11 +35,11 @@ struct LimitConfigurationTests {
     @Test(
         "mistakes are told with their place and what to do",
         arguments: [
-            ("limits: 3", "s.yaml:2:35: limits of a listener are no list of keys: "),
-            ("limits: {requests: 0}", "s.yaml:2:46: limits.requests of a listener \"0\" is not a number from 1 "),
-            ("limits: {body: 5}", "s.yaml:2:42: limits.body of a listener \"5\" has no unit: "),
-            ("limits: {boddy: 5KB}", "s.yaml:2:36: unknown key limits.boddy: did you mean limits.body?"),
-            ("limits: {headers: 5KB}", "s.yaml:2:36: unknown key limits.headers: "),
+            ("limits: 3", "s.yaml:2:36: limits of a listener are no list of keys: "),
+            ("limits: {requests: 0}", "s.yaml:2:47: limits.requests of a listener \"0\" is not a number from 1 "),
+            ("limits: {body: 5}", "s.yaml:2:43: limits.body of a listener \"5\" has no unit: "),
+            ("limits: {boddy: 5KB}", "s.yaml:2:37: unknown key limits.boddy: did you mean limits.body?"),
+            ("limits: {headers: 5KB}", "s.yaml:2:37: limits.headers is no limit of a single listener: "),
         ])
     func mistakes(_ limits: String, _ complaint: String) {
         let text = "nodes: [{name: a, url: \"http://h:1\"}]\nlisteners: [{listen: \":9\", \(limits)}]"
@@ -50,6 +50,6 @@ struct LimitConfigurationTests {
     @Test("gzip of a node is true or false")
     func gzip() {
         let problems = load("nodes: [{name: a, url: \"http://h:1\", gzip: 1}]").errors.map(\.description)
-        #expect(problems == ["s.yaml:1:46: gzip of a node \"1\" is neither true nor false: write true or false"])
+        #expect(problems == ["s.yaml:1:44: gzip of a node \"1\" is neither true nor false: write true or false"])
     }
 }

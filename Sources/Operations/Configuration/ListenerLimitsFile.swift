@@ -34,6 +34,10 @@ extension ConfigurationLoader {
             case "user_request_rate": limits.userRequestRate = readLimit(value, name, in: file, \.userRequestRate)
             case "user_bytes_rate": limits.userBytesRate = readLimit(value, name, in: file, \.userBytesRate)
             case "body": limits.body = readLimit(value, name, in: file, \.body)
+            case _ where Setting.named(name) != nil:
+                report(
+                    file.origin(keyNode), "\(name) is no limit of a single listener",
+                    advice: "set it for all of them, in limits at the top")
             default: reportUnknown(name, among: Self.limitKeys.map { "limits.\($0)" }, at: file.origin(keyNode))
             }
         }
