@@ -218,9 +218,18 @@ extension Attachment.Situation {
     /// A node whose data is there, but not open, answers as if it were not there.
     private func checkingShards(_ verdict: Attachment.Verdict) -> Attachment.Verdict {
         guard let shards, ownMarker.map({ $0.node == node }) ?? foreignMarkers.isEmpty else { return verdict }
+        // A shard is damaged by the end of a process, not while it runs.
+        let isSameRun = process != nil && process == formerProcess
+        let latest = isSameRun ? nil : knownShards.deliveryStart(for: shards).map { max($0, logStart) }
+        var verdict = verdict
         let offset: Offset?
         switch verdict {
-        case .attach(let start), .rewind(let start, _): offset = start
+        case .attach(let start):
+            verdict = .attach(min(start, latest ?? start))
+            offset = min(start, latest ?? start)
+        case .rewind(let start, let reason):
+            verdict = .rewind(to: min(start, latest ?? start), reason: reason)
+            offset = min(start, latest ?? start)
         case .hold: offset = nil
         case .needsCopy, .compareInventories: return verdict
         }

@@ -6,8 +6,9 @@
 //              | the node is asked who it is
 //              +--> listed, known, not open: could not be opened, unless all of its data will be delivered again
 //
-// Shards that were never seen open raise nothing: InfluxDB makes those of the next period ahead of time and does not
-// open them. A value without I/O or clock.
+// A shard that was never seen open may be one of the next period, which InfluxDB makes ahead of time and does not open, or
+// one that was made since the last look and is damaged: what it holds, if anything, was written since then, and is
+// delivered again. A value without I/O or clock.
 
 import CommitLog
 
@@ -114,14 +115,19 @@ package struct OpenShards: Equatable, Sendable {
     /// - Parameters:
     ///   - open: all that are open now.
     ///   - cursor: of the node, at the beginning of the look.
-    /// - Returns: whether other shards are known than before.
-    package mutating func saw(_ open: Set<ShardIdentity>, at cursor: Offset) -> Bool {
+    ///   - isSameRun: of the server, as at the look before. A server that was started again may have been put back to an
+    ///     older state, so a shard that was not seen before may hold anything.
+    package mutating func saw(_ open: Set<ShardIdentity>, at cursor: Offset, isSameRun: Bool = true) {
         var known: [ShardIdentity: Offset?] = [:]
-        for shard in open { known[shard] = .some(self.known[shard] ?? lookedAt) }
-        let isOther = known.keys != self.known.keys
+        for shard in open { known[shard] = .some(self.known[shard] ?? (isSameRun ? lookedAt : nil)) }
         self.known = known
         lookedAt = cursor
-        return isOther
+    }
+
+    /// From where the log has to be delivered, so that shards which are not open, and never were when it was looked, hold
+    /// what they should; nil: there are none, or it was never looked.
+    package func deliveryStart(for seen: ShardsSeen) -> Offset? {
+        seen.unopened.contains { known[$0.shard] == nil } ? lookedAt : nil
     }
 
     /// What a statement is about to drop; nil: all of the database, or of all databases.

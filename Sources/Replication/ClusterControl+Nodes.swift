@@ -202,9 +202,12 @@ extension ClusterControl {
         state.value.nodes[index].memory.needsCopy = nil
         state.value.nodes[index].isAttached = true
         state.value.nodes[index].isBeingGivenUp = false
+        let former = state.value.nodes[index].process
         state.value.nodes[index].process = interviewed.facts.process
         if isKnownAgain { remember(node) }
-        noteShards(node, interviewed, at: offset, isNew: reason != nil || isKnownAgain)
+        noteShards(
+            node, interviewed, at: offset, isNew: reason != nil || isKnownAgain,
+            isSameRun: former != nil && former == interviewed.facts.process)
         forgetReports(of: node)
         let readable = max(horizon, isRewind ? max(before, offset) : offset)
         perform(state.value.sync.attached(node, cursor: offset, horizon: readable))

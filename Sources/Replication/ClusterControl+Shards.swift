@@ -6,11 +6,13 @@ import CommitLog
 import NIOCore
 
 extension ClusterControl {
-    /// - Parameter isNew: the node holds other data than before, or may: nothing that was known of it counts.
-    func noteShards(_ node: NodeIndex, _ interviewed: Interviewed, at cursor: Offset, isNew: Bool) {
+    /// - Parameters:
+    ///   - isNew: the node holds other data than before, or may: nothing that was known of it counts.
+    ///   - isSameRun: its server is the process that was last delivered to.
+    func noteShards(_ node: NodeIndex, _ interviewed: Interviewed, at cursor: Offset, isNew: Bool, isSameRun: Bool) {
         if isNew { state.value.nodes[Int(node.value)].shards = OpenShards() }
         if let seen = interviewed.shards {
-            _ = state.value.nodes[Int(node.value)].shards.saw(seen.open, at: cursor)
+            state.value.nodes[Int(node.value)].shards.saw(seen.open, at: cursor, isSameRun: isSameRun)
         }
         keepShards(node)
     }
@@ -20,7 +22,8 @@ extension ClusterControl {
             let index = Int(node.value)
             guard state.value.nodes[index].isAttached, state.value.sync.members[index].attachment == attachment
             else { return }
-            if state.value.nodes[index].shards.saw(open, at: cursor) { keepShards(node) }
+            state.value.nodes[index].shards.saw(open, at: cursor)
+            keepShards(node)
         }
     }
 

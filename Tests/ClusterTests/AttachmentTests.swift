@@ -81,6 +81,29 @@ struct AttachmentTests {
     }
 
     @Test(
+        "S11 after a start of its server, a node with a shard that was never seen open is sent all since the last look",
+        arguments: [
+            (lookedAt: 950, open: [1], formerIsSame: false, expected: .attach(950)),
+            (lookedAt: 995, open: [1], formerIsSame: false, expected: .attach(990)),
+            (lookedAt: 950, open: [1, 2], formerIsSame: false, expected: .attach(990)),
+            (lookedAt: 950, open: [1], formerIsSame: true, expected: .attach(1000)),
+            (lookedAt: 50, open: [1], formerIsSame: false, expected: .attach(100)),
+            (lookedAt: nil, open: [1], formerIsSame: false, expected: .attach(990)),
+        ] as [(lookedAt: Int?, open: [Int64], formerIsSame: Bool, expected: Expected)])
+    fileprivate func unseenShard(lookedAt: Int?, open: [Int64], formerIsSame: Bool, expected: Expected) {
+        func shard(_ id: Int64) -> ShardIdentity { ShardIdentity(id: id, database: "d", policy: "autogen") }
+        let judged = situation {
+            $0.lastMarker = 990
+            $0.formerProcess = formerIsSame ? server : ProcessIdentity(started: "before")
+            if let lookedAt { $0.knownShards.saw([shard(1)], at: offset(lookedAt)) }
+            $0.shards = ShardsSeen(
+                process: server, open: Set(open.map(shard)),
+                listed: [1, 2].map { ListedShard(shard($0), times: 0..<1, period: "") })
+        }
+        #expect(Expected(Attachment(judged).verdict) == expected)
+    }
+
+    @Test(
         "S11 a marker that fits lets a node in, at the marker if it may have gone back a little",
         arguments: [
             Row("after a start of the gateway", .attach(990)),

@@ -77,7 +77,7 @@ struct OpenShardsTests {
         ])
     func missing(_ row: Row) {
         var shards = OpenShards()
-        for (cursor, open) in row.looks { _ = shards.saw(Set(open.map { shard($0) }), at: Offset(cursor)) }
+        for (cursor, open) in row.looks { shards.saw(Set(open.map { shard($0) }), at: Offset(cursor)) }
         let seen = seen(
             open: row.open.map { shard($0) }, listed: row.listed.map { shard($0) }, isDropping: row.isDropping)
         let missing = shards.missing(in: seen, deliveredFrom: row.deliveredFrom.map { Offset($0) })
@@ -87,20 +87,34 @@ struct OpenShardsTests {
     @Test("the same number in another database or policy is another shard")
     func identity() {
         var shards = OpenShards()
-        _ = shards.saw([shard(1)], at: Offset(5))
+        shards.saw([shard(1)], at: Offset(5))
         let other = seen(open: [], listed: [shard(1, "e"), shard(1, "d", "month")])
         #expect(shards.missing(in: other, deliveredFrom: nil).isEmpty)
     }
 
-    @Test("only a change of what is known has to be kept")
-    func changes() {
-        var shards = OpenShards()
-        let looks: [(Set<ShardIdentity>, Bool)] = [
-            ([], false), ([shard(1)], true), ([shard(1)], false), ([shard(1), shard(2)], true), ([shard(2)], true),
-        ]
-        for (number, (open, isOther)) in looks.enumerated() {
-            #expect(shards.saw(open, at: Offset(UInt64(number))) == isOther)
+    @Test("S11 what a server has after a start that it was not seen to have before may be older than the last look")
+    func afterStart() {
+        for (isSameRun, missing) in [(true, []), (false, [2])] as [(Bool, [Int64])] {
+            var shards = OpenShards()
+            shards.saw([shard(1)], at: Offset(10))
+            shards.saw([shard(1), shard(2)], at: Offset(20), isSameRun: isSameRun)
+            let seen = seen(open: [shard(1)], listed: [shard(1), shard(2)])
+            #expect(shards.missing(in: seen, deliveredFrom: Offset(10)).map(\.shard.id) == missing)
         }
+    }
+
+    @Test("S11 a shard that is not open and never was gets again what was written since the last look")
+    func neverSeenOpen() {
+        var shards = OpenShards()
+        let unseen = seen(open: [shard(1)], listed: [shard(1), shard(2)])
+        #expect(shards.deliveryStart(for: unseen) == nil, "it was never looked")
+        shards.saw([shard(1)], at: Offset(10))
+        #expect(shards.deliveryStart(for: unseen) == Offset(10))
+        shards.saw([shard(1)], at: Offset(20))
+        #expect(shards.deliveryStart(for: unseen) == Offset(20))
+        #expect(shards.deliveryStart(for: seen(open: [shard(1)], listed: [shard(1)])) == nil)
+        shards.saw([shard(1), shard(2)], at: Offset(30))
+        #expect(shards.deliveryStart(for: unseen) == nil, "that is for `missing` to say")
     }
 
     @Test(
@@ -111,7 +125,7 @@ struct OpenShardsTests {
     func forgetting(_ database: String?, _ policy: String?, _ left: [Int64]) {
         let all = [shard(1), shard(3, "d", "month"), shard(5, "e")]
         var shards = OpenShards()
-        _ = shards.saw(Set(all), at: Offset(5))
+        shards.saw(Set(all), at: Offset(5))
         #expect(shards.forget(database: database, policy: policy) == (left.count < 3))
         let seen = seen(open: [], listed: all)
         #expect(shards.missing(in: seen, deliveredFrom: nil).map(\.shard.id) == left)
@@ -155,7 +169,7 @@ struct OpenShardsTests {
         ])
     func refusing(_ row: Stubborn) {
         var shards = OpenShards()
-        _ = shards.saw(Set(row.known), at: Offset(5))
+        shards.saw(Set(row.known), at: Offset(5))
         let write = StubbornWrite(database: row.database, policy: row.policy, times: row.times, words: row.words)
         let seen = seen(open: row.open, listed: row.listed, isDropping: row.isDropping)
         #expect(shards.refusing(write, in: seen).map(\.shard.id) == row.blamed)

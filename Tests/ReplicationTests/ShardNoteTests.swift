@@ -17,16 +17,16 @@ struct ShardNoteTests {
         var shards = OpenShards()
         #expect(OpenShards(decoding: shards.encoded) == shards)
         let first: Set = [shard(1, "d"), shard(2, "a b,\n%", "one week"), shard(3, "")]
-        _ = shards.saw(first, at: Offset(7))
+        shards.saw(first, at: Offset(7))
         #expect(OpenShards(decoding: shards.encoded) == shards)
-        _ = shards.saw(first.union([shard(4, "d"), shard(9, "d", "Monat März")]), at: Offset(.max))
+        shards.saw(first.union([shard(4, "d"), shard(9, "d", "Monat März")]), at: Offset(.max))
         #expect(OpenShards(decoding: shards.encoded) == shards)
     }
 
     @Test("where there is not room for all, the newest are kept")
     func large() {
         var shards = OpenShards()
-        _ = shards.saw(Set((1...50_000).map { shard($0, "d\($0 % 7)") }), at: Offset(1))
+        shards.saw(Set((1...50_000).map { shard($0, "d\($0 % 7)") }), at: Offset(1))
         let kept = OpenShards(decoding: shards.encoded)
         #expect(shards.encoded.count <= CommitLog.maximumNoteBytes)
         #expect(kept.known.count > 5000)
@@ -66,7 +66,7 @@ struct ShardInterviewTests {
         #expect(after.listed == before.listed)
         #expect(after.process != before.process)
         var known = OpenShards()
-        _ = known.saw(before.open, at: .zero)
+        known.saw(before.open, at: .zero)
         #expect(known.missing(in: after, deliveredFrom: nil).map(\.shard) == [first])
 
         try await node.client.execute("DROP DATABASE d")

@@ -65,6 +65,8 @@ package final class Run: @unchecked Sendable {
     var loads: [Load] = []
     /// Nodes whose data was put back or thrown away, until they are in sync again.
     var tampered: Set<Int> = []
+    /// Those of them, and others, that the gateway has not in sync: what a hung gateway last said does not count.
+    private var noticed: Set<Int> = []
     var backups: [InfluxDisk] = []
     var isGatewayDue = false
     var troubled: [Int: Int64] = [:]
@@ -295,7 +297,11 @@ package final class Run: @unchecked Sendable {
                     throw Violation(
                         "9 retention", "\(node.name) is fed from \(cursor), the log begins at \(life.log.start)")
                 }
-                if state == .inSync { tampered.remove(index) }
+                if state != .inSync {
+                    noticed.insert(index)
+                } else if noticed.remove(index) != nil {
+                    tampered.remove(index)
+                }
             }
             if !gateway.isStopped {
                 try delays.note(
