@@ -233,7 +233,7 @@ extension EndToEnd {
         func rows() async throws {
             try await Self.limited { client, cluster in
                 for accept in ["application/json", "text/csv", "application/x-msgpack"] {
-                    let headers = [("Accept", accept), ("Accept-Encoding", "gzip")]
+                    let headers = [("Accept", accept)]
                     for parameters in [["epoch": "ns"], ["pretty": "true"], ["chunked": "true"]] {
                         let small = try await client.query("SELECT * FROM small", db: "t", parameters, headers: headers)
                         let direct = try await cluster.a.client.query(
