@@ -42,6 +42,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     var hasSentContinue = false
     /// Whether the connection may carry another request after the present answer.
     var keepAlive = false
+    var hasCarriedRequest = false
 
     var pending = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 2)
     var isWorkingOffPending = false
@@ -231,6 +232,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func start(_ decoded: HTTPRequestHead) {
         headStartedAt = nil
+        hasCarriedRequest = true
         let head: RequestHead
         do throws(RequestHead.Refusal) {
             head = try RequestHead(decoded, remoteAddress: remoteAddress)

@@ -66,8 +66,10 @@ extension HTTPConnection {
         }
     }
 
+    /// A connection that has carried no request yet was just made, and its first one may be on its way: it is not cut off.
+    /// The sweep ends it when nothing comes.
     func closeIfIdle() {
-        if phase == .waiting, pending.isEmpty, !isReading {
+        if phase == .waiting, pending.isEmpty, !isReading, hasCarriedRequest || isHandshaking {
             close()
         }
     }
@@ -118,7 +120,7 @@ extension HTTPConnection {
                     timedOut()
                     refuse("408 Request Timeout")
                 }
-            } else if now - progressAt >= limits.idleTimeout {
+            } else if now - progressAt >= limits.idleTimeout || loop.hasDrained(for: limits.lingerTimeout, now: now) {
                 close()
             }
         case .exchange where !isBodyComplete && !isPausedByEndpoint:

@@ -12,6 +12,7 @@ package final class ServerLoop {
     /// The time of the last sweep: good enough for limits of seconds, and free to read.
     private(set) var now: NIODeadline
     private(set) var isDraining = false
+    private var drainingSince: NIODeadline?
     /// Reused for rendered heads: written and flushed at once, it is usually free again for the next one.
     var scratch = ByteBuffer()
 
@@ -117,11 +118,16 @@ package final class ServerLoop {
         }
     }
 
+    func hasDrained(for time: TimeAmount, now: NIODeadline) -> Bool {
+        drainingSince.map { now - $0 >= time } ?? false
+    }
+
     /// From now on each connection is closed after its present answer.
     ///
     /// - Returns: Succeeds when no connection is left.
     func drain() -> EventLoopFuture<Void> {
         isDraining = true
+        drainingSince = eventLoop.now
         let promise = eventLoop.makePromise(of: Void.self)
         if connections.isEmpty {
             promise.succeed()
