@@ -163,7 +163,8 @@ let fuzzersOfAll: [Target] = [
     .target(
         name: "FuzzConfiguration",
         dependencies: [
-            "NodeClient", "Querying", "Gateway", "SecureTransport", .product(name: "Yams", package: "Yams"),
+            "Cluster", "NodeClient", "Querying", "Gateway", "SecureTransport",
+            .product(name: "Yams", package: "Yams"),
         ],
         path: "Sources/Operations/Configuration", swiftSettings: strict),
     .executableTarget(

@@ -267,15 +267,26 @@ private struct LogFolder {
             defer { memory.deallocate() }
             guard let result = try? log.read(from: next, into: memory) else { return found }
             switch result {
-            case .records(let records, let after):
-                demand(!records.isEmpty, "no record and no end")
+            case .records(let records, let gaps, let after):
+                demand(!records.isEmpty || !gaps.isEmpty, "no record, no gap and no end")
+                var gapsLeft = gaps[...]
+                func passGaps() {
+                    while let gap = gapsLeft.first, gap.lowerBound == next {
+                        demand(isForged && !gap.isEmpty, "\(gap) was left out, and nobody had said that it may be")
+                        next = gap.upperBound
+                        gapsLeft.removeFirst()
+                    }
+                }
                 for record in records {
+                    passGaps()
                     demand(record.offset == next, "record \(record.offset) came instead of \(next)")
                     let body = Array(memory[record.body])
                     demand(isForged || known[record.offset] == body, "record \(record.offset) was never written so")
                     found[record.offset] = body
                     next = record.offset.advanced(by: 1)
                 }
+                passGaps()
+                demand(gapsLeft.isEmpty, "a gap lies where none can be: \(gapsLeft)")
                 demand(after == next, "the next record is \(next), not \(after)")
             case .needs(let bytes):
                 demand(bytes > size && bytes <= 80 << 20, "a buffer of \(bytes) bytes is asked for")

@@ -1,9 +1,9 @@
 // Who waits for what: the requests of one event loop between "durable" and "acknowledged". A value without I/O: the
 // loop feeds it what became durable and what nodes applied, and answers the clients it returns.
 //
-// Within one lane a node applies in log order, so "applied through offset o" settles every record up to o. Records of
-// one lane and one minimum count therefore form a queue that is answered from its head, in constant time per record
-// and node.
+// Within one lane a node applies in log order, so "applied through offset o" settles every record up to o that concerns
+// it. Records of one lane, one replica set and one minimum count therefore form a queue that is answered from its head,
+// in constant time per record and node.
 //
 // Order of events that the caller guarantees: a record is added (it became durable) before anything about it arrives
 // from a node.
@@ -54,7 +54,13 @@ package struct AckTracker {
         let waiter: any AckWaiter
     }
 
-    /// The waiting records of one lane and one minimum count, oldest first.
+    /// What records of one queue wait for alike.
+    private struct Demand: Hashable {
+        let nodes: NodeSet
+        let minimum: Int
+    }
+
+    /// The waiting records of one lane and one demand, oldest first.
     private struct Queue {
         var pending = Fifo<Pending>()
         /// How many records left the queue so far; record at position p has number `passed + p`.
@@ -66,8 +72,7 @@ package struct AckTracker {
     }
 
     private struct Lane {
-        /// By minimum count.
-        var queues: [Int: Queue] = [:]
+        var queues: [Demand: Queue] = [:]
     }
 
     private let nodes: Int
@@ -87,36 +92,39 @@ package struct AckTracker {
 
     /// Adds a record that is durable now. Offsets of one lane must come in increasing order.
     /// - Parameters:
-    ///   - minimum: how many nodes must have applied it at the least, beside all of the ack set.
+    ///   - nodes: its replica set.
+    ///   - minimum: how many of them must have applied it at the least, beside all that are in the ack set.
     ///   - deadline: monotonic nanoseconds.
     package mutating func add(
-        _ offset: Offset, lane database: String, minimum: Int, deadline: Int64, waiter: any AckWaiter
+        _ offset: Offset, lane database: String, of nodes: NodeSet, minimum: Int, deadline: Int64,
+        waiter: any AckWaiter
     ) -> [Resolved] {
         count += 1
-        lanes[database, default: Lane()].queues[minimum, default: Queue(nodes: nodes)].pending.append(
+        let demand = Demand(nodes: nodes, minimum: minimum)
+        lanes[database, default: Lane()].queues[demand, default: Queue(nodes: self.nodes)].pending.append(
             Pending(offset: offset, deadline: deadline, waiter: waiter)
         )
         // No node can have applied it yet, so only a write that waits for none is settled already.
-        guard minimum == 0, ackSet.isEmpty, var queue = lanes[database]?.queues.removeValue(forKey: minimum) else {
-            return []
-        }
-        let resolved = settle(&queue, minimum: minimum)
-        put(queue, lane: database, minimum: minimum)
+        guard minimum == 0, ackSet.isDisjoint(with: nodes),
+            var queue = lanes[database]?.queues.removeValue(forKey: demand)
+        else { return [] }
+        let resolved = settle(&queue, demand)
+        put(queue, lane: database, demand)
         return resolved
     }
 
-    /// A node has applied all records of a lane up to and including `offset`.
+    /// A node has applied all records of a lane up to and including `offset` that concern it.
     package mutating func applied(_ node: NodeIndex, lane database: String, through offset: Offset) -> [Resolved] {
-        guard let minimums = lanes[database]?.queues.keys else { return [] }
+        guard let demands = lanes[database]?.queues.keys.filter({ $0.nodes.contains(node) }) else { return [] }
         var resolved: [Resolved] = []
-        for minimum in Array(minimums) {
-            guard var queue = lanes[database]?.queues.removeValue(forKey: minimum) else { continue }
+        for demand in demands {
+            guard var queue = lanes[database]?.queues.removeValue(forKey: demand) else { continue }
             var number = max(queue.applied[Int(node.value)], queue.passed)
             let end = queue.passed + queue.pending.count
             while number < end, queue.pending[number - queue.passed].offset <= offset { number += 1 }
             queue.applied[Int(node.value)] = number
-            resolved += settle(&queue, minimum: minimum)
-            put(queue, lane: database, minimum: minimum)
+            resolved += settle(&queue, demand)
+            put(queue, lane: database, demand)
         }
         return resolved
     }
@@ -142,11 +150,11 @@ package struct AckTracker {
     package mutating func expire(now: Int64) -> [Resolved] {
         var resolved: [Resolved] = []
         for (database, lane) in lanes {
-            for (minimum, var queue) in lane.queues {
+            for (demand, var queue) in lane.queues {
                 while let first = queue.pending.first, first.deadline <= now {
                     resolved.append(pop(&queue, outcome: .timedOut))
                 }
-                put(queue, lane: database, minimum: minimum)
+                put(queue, lane: database, demand)
             }
         }
         return resolved
@@ -155,34 +163,35 @@ package struct AckTracker {
     private mutating func revisitAll() -> [Resolved] {
         var resolved: [Resolved] = []
         for (database, lane) in lanes {
-            for (minimum, var queue) in lane.queues {
-                resolved += settle(&queue, minimum: minimum)
-                put(queue, lane: database, minimum: minimum)
+            for (demand, var queue) in lane.queues {
+                resolved += settle(&queue, demand)
+                put(queue, lane: database, demand)
             }
         }
         return resolved
     }
 
-    private mutating func put(_ queue: Queue, lane database: String, minimum: Int) {
+    private mutating func put(_ queue: Queue, lane database: String, _ demand: Demand) {
         if queue.pending.isEmpty {
-            lanes[database]?.queues[minimum] = nil
+            lanes[database]?.queues[demand] = nil
             if lanes[database]?.queues.isEmpty == true { lanes[database] = nil }
         } else {
-            lanes[database, default: Lane()].queues[minimum] = queue
+            lanes[database, default: Lane()].queues[demand] = queue
         }
     }
 
     /// Answers from the head all that have what they wait for.
-    private mutating func settle(_ queue: inout Queue, minimum: Int) -> [Resolved] {
+    private mutating func settle(_ queue: inout Queue, _ demand: Demand) -> [Resolved] {
         var resolved: [Resolved] = []
         let end = queue.passed + queue.pending.count
         var settledEnd = end
-        for node in ackSet { settledEnd = min(settledEnd, queue.applied[Int(node.value)]) }
+        let awaited = ackSet.intersection(demand.nodes)
+        for node in awaited { settledEnd = min(settledEnd, queue.applied[Int(node.value)]) }
         var outcome: AckOutcome?
-        if minimum > 0 {
+        if demand.minimum > 0 {
             let descending = queue.applied.sorted(by: >)
-            settledEnd = min(settledEnd, minimum <= descending.count ? descending[minimum - 1] : 0)
-        } else if ackSet.isEmpty, withoutInSyncNode == .refuse {
+            settledEnd = min(settledEnd, demand.minimum <= descending.count ? descending[demand.minimum - 1] : 0)
+        } else if awaited.isEmpty, withoutInSyncNode == .refuse {
             // What some node applied is applied; the rest is said to be without a node.
             settledEnd = end
             outcome = .noInSyncNode

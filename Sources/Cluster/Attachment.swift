@@ -222,15 +222,15 @@ extension Attachment.Situation {
         let isSameRun = process != nil && process == formerProcess
         let latest = isSameRun ? nil : knownShards.deliveryStart(for: shards).map { max($0, logStart) }
         var verdict = verdict
-        let offset: Offset?
+        var offset: Offset?
         switch verdict {
         case .attach(let start):
-            verdict = .attach(min(start, latest ?? start))
-            offset = min(start, latest ?? start)
+            let start = min(start, latest ?? start)
+            (verdict, offset) = (.attach(start), start)
         case .rewind(let start, let reason):
-            verdict = .rewind(to: min(start, latest ?? start), reason: reason)
-            offset = min(start, latest ?? start)
-        case .hold: offset = nil
+            let start = min(start, latest ?? start)
+            (verdict, offset) = (.rewind(to: start, reason: reason), start)
+        case .hold: break
         case .needsCopy, .compareInventories: return verdict
         }
         let missing = knownShards.missing(in: shards, deliveredFrom: offset)

@@ -100,14 +100,18 @@ package struct DelayBudgets: Sendable {
     private static let reach: Int64 = 10_000_000_000
 
     private let settings: Settings
+    /// By node: whom it is compared with.
+    private let peers: [NodeSet]
     private var accounts: [Account]
     private var durable = DurableHistory(reach: reach)
     private var lastTick: Int64?
     /// The time that ticks have seen. It stands still while the process does, so that nobody is charged for our sleep.
     private var elapsed: Int64 = 0
 
-    package init(nodes: Int, settings: Settings = Settings()) {
+    /// - Parameter peers: by node, those with which it shares a replica set; nil: all.
+    package init(nodes: Int, peers: [NodeSet]? = nil, settings: Settings = Settings()) {
         self.settings = settings
+        self.peers = peers ?? Array(repeating: .everybody, count: nodes)
         accounts = Array(
             repeating: Account(budget: DelayBudget(capacity: settings.capacity, refill: settings.refill)), count: nodes)
     }
@@ -163,7 +167,7 @@ package struct DelayBudgets: Sendable {
         let cursor = standings[index].cursor
         let sinceDurable = durable.age(ofBacklogFrom: cursor, at: elapsed)
         var longest: Int64?
-        for other in accounts.indices where other != index {
+        for other in accounts.indices where other != index && peers[index].contains(NodeIndex(other)) {
             guard let otherSince = accounts[other].inAckSetSince else { continue }
             // What was applied before both were waited for made nobody wait.
             let compared = elapsed - max(since, otherSince)

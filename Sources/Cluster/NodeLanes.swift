@@ -42,14 +42,20 @@ package struct NodeLanes {
     package struct Item: Sendable {
         package let offset: Offset
         package let work: Work
+        /// Its replica set.
+        package let nodes: NodeSet
         package let lines: Int
         package let bytes: Int
         /// What is sent; the lanes do not look at it.
         package let payload: any AnyObject & Sendable
 
-        package init(offset: Offset, work: Work, lines: Int, bytes: Int, payload: any AnyObject & Sendable) {
+        package init(
+            offset: Offset, work: Work, for nodes: NodeSet = .everybody, lines: Int, bytes: Int,
+            payload: any AnyObject & Sendable
+        ) {
             self.offset = offset
             self.work = work
+            self.nodes = nodes
             self.lines = lines
             self.bytes = bytes
             self.payload = payload
@@ -101,8 +107,8 @@ package struct NodeLanes {
     private var nextBatch = 0
     /// From the first `everything` on, in log order.
     private var held = Fifo<Item>()
-    /// One flag per record from the cursor on: is it applied (or none of this node's business)?
-    private var done = Fifo<Bool>()
+    /// The node's own records from the cursor on. Others cost nothing: gaps can be as long as the log.
+    private var own = Fifo<(offset: Offset, isApplied: Bool)>()
 
     /// All below it is applied.
     package private(set) var cursor: Offset
@@ -122,7 +128,15 @@ package struct NodeLanes {
     /// Whether the record is applied, or does not concern the node. One that has not come yet is not.
     package func isDone(_ offset: Offset) -> Bool {
         if offset < cursor { return true }
-        return offset < end && done[Int(offset.rawValue - cursor.rawValue)]
+        guard offset < end else { return false }
+        guard let place = place(of: offset) else { return true }
+        return own[place].isApplied
+    }
+
+    /// Nil: none of this node's records.
+    private func place(of offset: Offset) -> Int? {
+        let place = own.partitioningIndex { $0.offset < offset }
+        return place < own.count && own[place].offset == offset ? place : nil
     }
 
     package var isEmpty: Bool { cursor == end }
@@ -131,7 +145,7 @@ package struct NodeLanes {
     package mutating func enqueue(_ item: Item) {
         precondition(item.offset == end, "records enter in log order, without gaps")
         end = end.advanced(by: 1)
-        done.append(false)
+        own.append((item.offset, false))
         heldBytes += item.bytes
         if !held.isEmpty || isEverything(item) {
             held.append(item)
@@ -143,8 +157,13 @@ package struct NodeLanes {
     /// The next record of the log does not concern this node.
     package mutating func skip(_ offset: Offset) {
         precondition(offset == end, "records enter in log order, without gaps")
-        end = end.advanced(by: 1)
-        done.append(true)
+        skip(to: offset.advanced(by: 1))
+    }
+
+    /// None of the records up to an offset, exclusive, concerns this node.
+    package mutating func skip(to offset: Offset) {
+        precondition(offset > end, "records enter in log order")
+        end = offset
         advanceCursor()
     }
 
@@ -241,12 +260,15 @@ package struct NodeLanes {
 
     private func points(of lane: Lane, first: Item, joinedBy batchKey: BatchKey) -> [Item] {
         var items = [first]
-        guard lane.singles == 0 else { return items }
+        guard lane.singles == 0, case .points(let name, _) = first.work else { return items }
         var lines = first.lines
         var bytes = first.bytes
         while items.count < lane.items.count {
             let item = lane.items[items.count]
-            guard case .points(_, batchKey) = item.work else { break }
+            // By bytes: InfluxDB tells names apart that are written alike (one é, or an e and its accent), String does not.
+            guard case .points(let database, batchKey) = item.work, database.utf8.elementsEqual(name.utf8) else {
+                break
+            }
             lines += item.lines
             bytes += item.bytes
             guard lines <= limits.lines, bytes <= limits.bytes else { break }
@@ -268,13 +290,11 @@ package struct NodeLanes {
 
     private mutating func finish(_ item: Item) {
         heldBytes -= item.bytes
-        done[Int(item.offset.rawValue - cursor.rawValue)] = true
+        if let place = place(of: item.offset) { own[place].isApplied = true }
     }
 
     private mutating func advanceCursor() {
-        while done.first == true {
-            _ = done.popFirst()
-            cursor = cursor.advanced(by: 1)
-        }
+        while own.first?.isApplied == true { _ = own.popFirst() }
+        cursor = own.first?.offset ?? end
     }
 }

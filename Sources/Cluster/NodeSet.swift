@@ -39,6 +39,13 @@ package struct NodeSet: Hashable, Sendable, CustomStringConvertible {
     package mutating func insert(_ node: NodeIndex) { bits |= 1 << UInt64(node.value) }
     package mutating func remove(_ node: NodeIndex) { bits &= ~(1 << UInt64(node.value)) }
     package func isSubset(of other: NodeSet) -> Bool { bits & ~other.bits == 0 }
+    package func isDisjoint(with other: NodeSet) -> Bool { bits & other.bits == 0 }
+    package func intersection(_ other: NodeSet) -> NodeSet { NodeSet(bits: bits & other.bits) }
+    package func union(_ other: NodeSet) -> NodeSet { NodeSet(bits: bits | other.bits) }
+    package func subtracting(_ other: NodeSet) -> NodeSet { NodeSet(bits: bits & ~other.bits) }
+
+    /// All nodes there are, and those that may come.
+    package static let everybody = NodeSet(bits: .max)
 
     package var description: String { "{" + map { "\($0.value)" }.joined(separator: ",") + "}" }
 }

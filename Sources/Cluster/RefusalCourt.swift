@@ -69,6 +69,8 @@ package struct RefusalCourt: Sendable {
 
     private struct Case {
         let since: Int64
+        /// The replica set of the record: nobody else has a say.
+        let nodes: NodeSet
         var reports: [NodeIndex: RefusedLines]
         /// Nodes that took every line.
         var took = NodeSet()
@@ -96,10 +98,12 @@ package struct RefusalCourt: Sendable {
 
     /// A node is done with a record but for these lines, which it refused.
     /// - Parameters:
+    ///   - nodes: the replica set of the record.
     ///   - passed: the nodes, whatever their state, that have the record behind them.
     ///   - now: monotonic nanoseconds.
     package mutating func reported(
-        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, passed: NodeSet, now: Int64 = 0
+        _ node: NodeIndex, _ offset: Offset, _ lines: RefusedLines, of nodes: NodeSet = .everybody, passed: NodeSet,
+        now: Int64 = 0
     ) -> [Action] {
         if let known = verdicts[offset] {
             // It comes late: what the set refused is refused, what else it refused others have taken.
@@ -109,15 +113,16 @@ package struct RefusalCourt: Sendable {
             return [.decided(offset, Decision(final: nil, parties: [node], diverged: diverged))]
         }
         let isNew = cases[offset] == nil
-        var entry = cases[offset] ?? Case(since: now, reports: [:])
+        var entry = cases[offset] ?? Case(since: now, nodes: nodes, reports: [:])
         entry.reports[node] = lines
         entry.took.remove(node)
         if lines.isVoid { abstained[offset, default: NodeSet()].insert(node) }
-        for other in passed where other != node && entry.reports[other] == nil && !hasAbstained(other, offset) {
+        for other in passed.intersection(nodes)
+        where other != node && entry.reports[other] == nil && !hasAbstained(other, offset) {
             entry.took.insert(other)
         }
         cases[offset] = entry
-        var others = ackSet
+        var others = ackSet.intersection(nodes)
         others.remove(node)
         for other in entry.took { others.remove(other) }
         for other in abstained[offset] ?? NodeSet() { others.remove(other) }
@@ -142,7 +147,7 @@ package struct RefusalCourt: Sendable {
         for (offset, entry) in cases where now - entry.since > limit {
             guard entry.reports.keys.contains(where: ackSet.contains) else { continue }
             let spoken = entry.spoken(abstained[offset])
-            for node in ackSet where !spoken.contains(node) { silent.insert(node) }
+            silent = silent.union(ackSet.intersection(entry.nodes).subtracting(spoken))
         }
         return silent
     }
@@ -155,9 +160,12 @@ package struct RefusalCourt: Sendable {
     }
 
     package mutating func setAckSet(_ set: NodeSet) -> [Action] {
-        let entered = NodeSet(bits: set.bits & ~ackSet.bits)
+        let entered = set.subtracting(ackSet)
         ackSet = set
-        let asked: [Action] = entered.isEmpty ? [] : cases.keys.sorted().map { .ask(entered, $0) }
+        let asked: [Action] = cases.sorted { $0.key < $1.key }.compactMap { offset, entry in
+            let others = entered.intersection(entry.nodes)
+            return others.isEmpty ? nil : .ask(others, offset)
+        }
         return asked + settle(cases.keys.sorted())
     }
 
@@ -175,7 +183,7 @@ package struct RefusalCourt: Sendable {
         var actions: [Action] = []
         for offset in offsets {
             guard let entry = cases[offset], !entry.reports.isEmpty else { continue }
-            guard ackSet.isSubset(of: entry.spoken(abstained[offset])) else { continue }
+            guard ackSet.intersection(entry.nodes).isSubset(of: entry.spoken(abstained[offset])) else { continue }
             cases[offset] = nil
             let decision = decide(entry)
             // Where nobody has a say nothing is decided.

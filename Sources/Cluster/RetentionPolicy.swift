@@ -1,6 +1,6 @@
 // Whom to give up when the log runs out of room (DESIGN: "The log on disk"; L20, invariant 9). A node that is given up
-// needs a copy; the records that only it still needed may then go. Never a record that no node in sync has: then writes
-// get 503 instead.
+// needs a copy; the records that only it still needed may then go. Never a record that no node in sync of its replica set
+// has: then writes to that set get 503 instead.
 
 import CommitLog
 
@@ -10,11 +10,14 @@ package struct RetentionPolicy: Sendable {
         package let state: SyncState
         /// Where its backlog begins; nil: the log keeps nothing for it.
         package let cursor: Offset?
+        /// Its replica sets that have unfinished records in the log.
+        package let sets: [NodeSet]
 
-        package init(node: NodeIndex, state: SyncState, cursor: Offset?) {
+        package init(node: NodeIndex, state: SyncState, cursor: Offset?, sets: [NodeSet]) {
             self.node = node
             self.state = state
             self.cursor = cursor
+            self.sets = sets
         }
     }
 
@@ -38,39 +41,60 @@ package struct RetentionPolicy: Sendable {
     }
 
     /// - Parameters:
-    ///   - room: bytes that can still be appended while all cursors stay where they are.
+    ///   - room: bytes that can still be appended, to the sets that have least, while all cursors stay where they are.
+    ///   - shortSets: those that room is short for: no node is given up for the sake of sets that it has no part in.
     ///   - otherCursors: of readers that are no nodes; what they need is never given up.
-    ///   - bytesBelow: bytes of the segments that hold only records below an offset (``CommitLog/bytes(below:)``).
+    ///   - bytesFinished: bytes of the log that could go, were each replica set finished below its offset.
     package func decide(
-        room: UInt64, members: [Member], otherCursors: [Offset] = [], bytesBelow: (Offset) -> UInt64
+        room: UInt64, shortSets: Set<NodeSet>, members: [Member], otherCursors: [Offset] = [],
+        bytesFinished: ([NodeSet: Offset]) -> UInt64
     ) -> Decision {
         var decision = Decision(isShort: room < wantedRoom)
         guard decision.isShort else { return decision }
-        let inSync = members.filter { $0.state == .inSync }.compactMap(\.cursor)
-        guard let mostAdvanced = inSync.max() else { return decision }
         let candidates =
             members
-            .compactMap { member in member.cursor.map { (node: member.node, state: member.state, cursor: $0) } }
-            .filter { $0.state != .inSync && $0.cursor < mostAdvanced }
-            .sorted { ($0.cursor, $0.node) < ($1.cursor, $1.node) }
-        let others =
-            otherCursors
-            + members.filter { member in !candidates.contains { $0.node == member.node } }.compactMap(\.cursor)
-        func floor(without count: Int) -> Offset? {
-            (candidates.dropFirst(count).map(\.cursor) + others).min()
+            .compactMap { member in member.cursor.map { (member: member, cursor: $0) } }
+            .filter { candidate in
+                candidate.member.state != .inSync && candidate.member.sets.contains(where: shortSets.contains)
+                    && candidate.member.sets.allSatisfy { hasAnother(in: $0, beyond: candidate.cursor, members) }
+            }
+            .sorted { ($0.cursor, $0.member.node) < ($1.cursor, $1.member.node) }
+            .map(\.member.node)
+        let sets = Set(members.flatMap(\.sets))
+        func bytes(without givenUp: some Collection<NodeIndex>) -> UInt64 {
+            var finished: [NodeSet: Offset] = [:]
+            for set in sets {
+                // A node in sync is among those that stay, so no set is finished beyond its last copy.
+                let staying = members.filter { set.contains($0.node) && !givenUp.contains($0.node) }
+                finished[set] = (staying.compactMap(\.cursor) + otherCursors).min() ?? .zero
+            }
+            return bytesFinished(finished)
         }
-        guard let present = floor(without: 0).map(bytesBelow) else { return decision }
+        let present = bytes(without: [])
+        func freed(without givenUp: some Collection<NodeIndex>) -> UInt64 {
+            let bytes = bytes(without: givenUp)
+            return bytes - min(bytes, present)
+        }
         // The oldest first, and none whose going frees nothing.
         for count in candidates.indices.map({ $0 + 1 }) {
-            // A node in sync is among those that stay, so the floor never passes the last copy.
-            guard let freed = floor(without: count).map({ bytesBelow($0) - min(bytesBelow($0), present) }),
-                freed > decision.freed
-            else { continue }
-            decision.givenUp = candidates[..<count].map(\.node)
+            let freed = freed(without: candidates[..<count])
+            guard freed > decision.freed else { continue }
+            decision.givenUp = Array(candidates[..<count])
             decision.freed = freed
             decision.isShort = room + freed < wantedRoom
             if !decision.isShort { break }
         }
+        // Of different sets, one may have come along in vain.
+        for node in decision.givenUp.dropLast() {
+            let fewer = decision.givenUp.filter { $0 != node }
+            if freed(without: fewer) == decision.freed { decision.givenUp = fewer }
+        }
         return decision
+    }
+
+    private func hasAnother(in set: NodeSet, beyond cursor: Offset, _ members: [Member]) -> Bool {
+        members.contains { member in
+            set.contains(member.node) && member.state == .inSync && member.cursor.map { $0 > cursor } ?? false
+        }
     }
 }

@@ -4,6 +4,7 @@
 //
 //   doubt --> sample, sample, ... --> settled
 //               |  busy: the row begins anew
+//               |  too early: the network may still hold a request; once more when it cannot
 //               |  another process answers: whatever the old one had under way is over
 //               +-- cannot be read: wait longer, and say so
 
@@ -45,6 +46,8 @@ package struct Settling: Equatable, Sendable {
     package let doubt: Doubt
     /// The node's process at the time of the request; empty when not known.
     package let process: String
+    /// Before this time, in monotonic nanoseconds, what was sent may not have arrived yet.
+    private let arrival: Int64
     private var clean = 0
     /// How often in a row nothing was at work but what the counters never took back, the same each time.
     private var unmoved = 0
@@ -55,13 +58,18 @@ package struct Settling: Equatable, Sendable {
     /// How many samples in a row must be clean, and how far they are apart (measured: none of 60 wrong).
     package static let samplesNeeded = 3
     package static let interval: Int64 = 20_000_000
+    /// How long the network may hold what was sent on a connection that is lost, in nanoseconds: a slow link becomes fast,
+    /// and a new connection overtakes what is on its way.
+    package static let longestTransit: Int64 = 500_000_000
     /// About half a minute.
     private static let samplesUntilForgotten = 1500
     private static let longestInterval: Int64 = 1_000_000_000
 
-    package init(_ doubt: Doubt, process: String) {
+    /// - Parameter lostAt: when the connection was lost, or this process began; monotonic nanoseconds.
+    package init(_ doubt: Doubt, process: String, lostAt: Int64 = -longestTransit) {
         self.doubt = doubt
         self.process = process
+        arrival = lostAt + Self.longestTransit
     }
 
     /// The database whose shards are looked at; nil: all.
@@ -69,7 +77,8 @@ package struct Settling: Equatable, Sendable {
         if case .answered(let database) = doubt { database } else { nil }
     }
 
-    package mutating func sampled(_ counts: FenceCounts) -> Outcome {
+    /// - Parameter now: when the sample was asked for; monotonic nanoseconds.
+    package mutating func sampled(_ counts: FenceCounts, now: Int64 = 0) -> Outcome {
         unreadable = 0
         if !process.isEmpty, !counts.process.isEmpty, counts.process != process { return .settled }
         // What else is under way does not matter for a write that was answered, so it may go on all the time.
@@ -81,7 +90,8 @@ package struct Settling: Equatable, Sendable {
         unmoved = isBusy && isLeft ? unmoved + 1 : 0
         lastUnfinished = counts.unfinishedWrites
         if unmoved >= Self.samplesUntilForgotten { return .settled }
-        return clean >= Self.samplesNeeded ? .settled : .again(after: Self.interval)
+        guard clean >= Self.samplesNeeded else { return .again(after: Self.interval) }
+        return now >= arrival ? .settled : .again(after: arrival - now)
     }
 
     /// The counters could not be read: nothing is known, so the row begins anew.

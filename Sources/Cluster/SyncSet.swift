@@ -12,6 +12,9 @@
 // - Leaving: first readers get a read set without the node, then loops stop waiting for it.
 // So ReadSet is a subset of AckSet at every moment, on every loop.
 //
+// A node that is not waited for by its role stays catching-up. Nodes share replica sets: a node is compared for slowness
+// with those that hold what it holds, and one without which a set would have nobody is not sent away for it.
+//
 // Being paused by an operator and being unsettled (a request ended without an answer and may still take effect) are kept
 // beside the state: whichever order the events come in, both must have passed before the node may enter.
 
@@ -83,19 +86,31 @@ package struct SyncSet: Sendable {
 
     package private(set) var members: [Member]
     private let settings: Settings
+    private let roles: [NodeRole]
+    /// By node: the replica sets that it belongs to.
+    private let sets: [[NodeSet]]
     private var history = DurableHistory()
     private var budgets: DelayBudgets
     private var announcements = 0
 
     /// Every member begins detached: nothing is known of it.
-    package init(nodes: Int, settings: Settings = Settings()) {
+    /// - Parameters:
+    ///   - replicaSets: all that there are; nil: one, of all nodes.
+    ///   - roles: by node; nil: all are normal.
+    package init(
+        nodes: Int, replicaSets: Set<NodeSet>? = nil, roles: [NodeRole]? = nil, settings: Settings = Settings()
+    ) {
         self.settings = settings
+        self.roles = roles ?? Array(repeating: .normal, count: nodes)
+        let replicaSets = replicaSets ?? [.first(nodes)]
+        sets = (0..<nodes).map { index in replicaSets.filter { $0.contains(NodeIndex(index)) } }
         members = Array(repeating: Member(), count: nodes)
         var budget = DelayBudgets.Settings()
         budget.capacity = settings.syncTimeout
         budget.refill = settings.budgetRefill
         budget.grace = settings.slownessGrace
-        budgets = DelayBudgets(nodes: nodes, settings: budget)
+        let peers = sets.map { $0.reduce(NodeSet()) { $0.union($1) } }
+        budgets = DelayBudgets(nodes: nodes, peers: peers, settings: budget)
     }
 
     // MARK: What follows from it
@@ -107,7 +122,8 @@ package struct SyncSet: Sendable {
     package func fallbacks(notBelow horizon: Offset = .zero) -> [NodeIndex] {
         members.indices
             .filter {
-                members[$0].state.isCatchingUp && members[$0].isPresentable && members[$0].cursor >= horizon
+                roles[$0] != .writeOnly && members[$0].state.isCatchingUp && members[$0].isPresentable
+                    && members[$0].cursor >= horizon
             }
             .sorted { members[$0].cursor > members[$1].cursor }
             .map(NodeIndex.init)
@@ -129,6 +145,10 @@ package struct SyncSet: Sendable {
         let member = members[Int(node.value)]
         if member.state == .inSync { return nil }
         if let reason = member.state.reason { return reason }
+        let role = roles[Int(node.value)]
+        if !role.isWaitedFor, member.isPresentable {
+            return "its role is \(role.rawValue): nobody waits for it"
+        }
         if !member.isUp { return "it does not answer pings" }
         if let reason = member.unsettledReason { return reason }
         if budgets.isSpent(node) {
@@ -250,7 +270,7 @@ package struct SyncSet: Sendable {
         history.note(durableEnd, at: now)
         var actions: [Action] = []
         let standings = members.map { DelayBudgets.Standing(cursor: $0.cursor, isInAckSet: $0.state.isInAckSet) }
-        for node in budgets.tick(now: now, durableEnd: durableEnd, standings: standings) {
+        for node in budgets.tick(now: now, durableEnd: durableEnd, standings: standings) where !isLast(node) {
             actions += leave(node, reason: slownessReason)
         }
         // The fastest node is never evicted for slowness, only when it gives no answer at all (A12).
@@ -258,8 +278,7 @@ package struct SyncSet: Sendable {
             guard history.age(ofBacklogFrom: members[index].cursor, at: now) > settings.syncTimeout else { continue }
             actions += leave(NodeIndex(index), reason: "it answers neither writes nor pings")
         }
-        let isAlone = ackSet.isEmpty
-        let arrivals = members.indices.filter { mayEnter($0, isAlone: isAlone, now: now) }
+        let arrivals = members.indices.filter { mayEnter($0, now: now) }
         guard !arrivals.isEmpty else { return actions }
         announcements += 1
         for index in arrivals { members[index].standing = .entering(announcement: announcements) }
@@ -272,12 +291,18 @@ package struct SyncSet: Sendable {
             + "within \(seconds(settings.budgetRefill)) s"
     }
 
-    /// - Parameter isAlone: nobody is waited for; then a node without a budget is the fastest there is (A12).
-    private func mayEnter(_ index: Int, isAlone: Bool, now: Int64) -> Bool {
+    private func mayEnter(_ index: Int, now: Int64) -> Bool {
         let member = members[index]
         return member.state == .catchingUp && member.isPresentable && !member.isFailing && member.missedPings == 0
-            && (isAlone || !budgets.isSpent(NodeIndex(index)))
+            && roles[index].isWaitedFor && (isLast(NodeIndex(index)) || !budgets.isSpent(NodeIndex(index)))
             && history.age(ofBacklogFrom: member.cursor, at: now) < settings.enterBelow
+    }
+
+    /// Some replica set has nobody who is waited for without it; then it is the fastest there is (A12).
+    private func isLast(_ node: NodeIndex) -> Bool {
+        var others = ackSet
+        others.remove(node)
+        return sets[Int(node.value)].contains { $0.isDisjoint(with: others) }
     }
 
     private mutating func leave(_ node: NodeIndex, reason: String) -> [Action] {

@@ -21,6 +21,8 @@
 //     00000000000000000000.segment    named by the offset of its first record (Layout.swift)
 //     spare-0                         preallocated or recycled, to become a segment; removed at open
 //     damaged-...                     a passed segment in which damage was found; for a person to look at
+//     shares                          what is whose in passed segments; can be found out again (ShareFile.swift)
+//     rewrite-0                       a passed segment being written anew; removed at open
 //
 //     segment = header (64) group group ... unused rest (preallocated; in recycled files old bytes)
 //     group   = mark (64) record record ...
@@ -48,9 +50,19 @@
 // up when a limit or the disk leaves too little for the next segments, by the housekeeping thread ahead of need and by
 // the log thread in a burst. So no append fails because of them.
 //
+// # Rewriting
+// Where records concern only some of the nodes (their replica set), the caller says below which offset each set is finished.
+// Passed segments of which much is finished are written anew without it: neighbours become one file, with gaps in place of
+// what was left out and a table that says of which sets that was (RewrittenLayout.swift). Offsets stay what they are.
+// The new file is synced, then takes the name of the first of the old ones, then the others go; it says where it ends, so
+// what a crash leaves of them is known as left over. A reader is told of gaps, and whoever needs what was in one asks
+// `leftOut`. Nothing is deleted, though all cursors have passed, while any set is unfinished there. Room is divided
+// (RoomShares.swift): each set has its part, which no other can use up.
+//
 // # Limits
 // Bytes pending, bytes per entry, bytes of segments, free bytes on the file system; see `Configuration`. Memory
-// does not grow with the log: per segment an index entry per MiB, 16 open files, 64 remembered places.
+// does not grow with the log: per segment an index entry per MiB and a row per replica set, 16 open files, 64 remembered
+// places.
 
 import Synchronization
 
@@ -79,6 +91,8 @@ package final class CommitLog: Sendable {
     let table: Guarded<SegmentTable>
     let writer: Guarded<GroupWriter>
     let house: Guarded<House>
+    /// Held while segments are rewritten, before the house's lock and the table's.
+    let rewriting = Guarded(RewriteWork())
     let cursorTable: Guarded<CursorTable>
     let checkpointRequests = Guarded(CheckpointRequests())
     let counters = Guarded(LogFigures())
@@ -226,7 +240,7 @@ package final class CommitLog: Sendable {
         var figures = counters.withLock { $0 }
         let floor = cursorTable.withLock { $0.floor }
         table.withLock { table in
-            figures.keptBytes = floor.map { table.passedBytes(below: $0) } ?? 0
+            figures.keptBytes = floor.map { table.passedBytes(below: table.deletable(below: $0)) } ?? 0
             figures.segments = table.entries.count
             figures.spareSegments = table.spares.count
             figures.usedBytes = table.allocatedBytes
@@ -234,6 +248,11 @@ package final class CommitLog: Sendable {
         }
         figures.pendingBytes = pendingBytes
         figures.roomBytes = UInt64(max(0, admission.room.load(ordering: .relaxed) - figures.pendingBytes))
+        admission.shares.withLock { shares in
+            figures.backlogBytes = shares.backlogs
+            figures.partBytes = shares.part
+            figures.tightestRoomBytes = shares.tightest(room: figures.roomBytes)
+        }
         figures.segmentBytes = configuration.segmentBytes
         figures.maximumBytes = maximumBytes
         figures.minimumFreeBytes = minimumFreeBytes

@@ -107,6 +107,10 @@ package struct LogFigures: Sendable, Equatable {
     package var checkpoints: UInt64 = 0
     package var failedCheckpoints: UInt64 = 0
     package var deletedSegments: UInt64 = 0
+    /// Segments that were written anew without what was finished, the bytes that were written, and those that were won.
+    package var rewrittenSegments: UInt64 = 0
+    package var rewrittenBytes: UInt64 = 0
+    package var reclaimedBytes: UInt64 = 0
     package var damagedRanges: UInt64 = 0
     /// Now.
     package var segments = 0
@@ -117,6 +121,11 @@ package struct LogFigures: Sendable, Equatable {
     package var keptBytes: UInt64 = 0
     /// Bytes that can still be appended, headers included, while the cursors stay where they are.
     package var roomBytes: UInt64 = 0
+    /// The least that a replica set above its part of the log may still append, or all the room.
+    package var tightestRoomBytes: UInt64 = 0
+    /// Unfinished bytes by replica set, as far as they are in use; their part each, 0 while the log is not divided.
+    package var backlogBytes: [UInt16: UInt64] = [:]
+    package var partBytes: UInt64 = 0
     package var segmentBytes: UInt64 = 0
     package var maximumBytes: UInt64 = 0
     /// As of the last look.

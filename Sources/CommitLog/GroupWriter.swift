@@ -171,8 +171,11 @@ extension CommitLog {
         let position = writer.state.position
         let context = SegmentContext(identity: identity, base: base)
         var step = WriterState.Step.writeActive
+        var shares = SegmentShares()
         do throws(FileError) {
-            try write(group, to: writer.active, at: position, context: context, header: nil, &writer.state) {
+            shares = try write(
+                group, to: writer.active, at: position, context: context, header: nil, &writer.state
+            ) {
                 step = .sync
             }
         } catch {
@@ -183,7 +186,9 @@ extension CommitLog {
         writer.state.groupIsDurable(records: group.records, bytes: group.bytes)
         let state = writer.state
         table.withLock { table in
-            table.groupIsDurable(first: first, end: state.end, from: position, to: state.position)
+            table.groupIsDurable(
+                first: first, end: state.end, from: position, to: state.position, shares: shares)
+            account(shares)
         }
         // Half full: time to have the next segment ready.
         if position < state.capacity / 2 && state.position >= state.capacity / 2 { houseBell.ring() }
@@ -204,8 +209,9 @@ extension CommitLog {
         let context = SegmentContext(identity: identity, base: first)
         let path = configuration.directory + "/" + FileName.segment(first)
         var step = WriterState.Step.writeNew
+        var shares = SegmentShares()
         do throws(FileError) {
-            try write(
+            shares = try write(
                 group, to: spare.file, at: UInt64(Layout.segmentHeaderBytes), context: context, header: header,
                 &writer.state
             ) {
@@ -225,18 +231,29 @@ extension CommitLog {
             table.segmentBegan(
                 SegmentTable.Entry(
                     path: path, base: first, epoch: epoch, file: spare.file, end: state.end,
-                    endPosition: state.position, allocatedBytes: spare.bytes, index: [.start(of: first)]))
+                    endPosition: state.position, allocatedBytes: spare.bytes, index: [.start(of: first)],
+                    shares: shares))
+            account(shares)
         }
         houseBell.ring()
         complete(group, first: first, end: state.end)
         return nil
     }
 
-    /// Gives the records their offsets, writes them with their mark (and the segment's header before it), syncs.
+    /// Called under the table's lock, so that no update of the accounts counts the group twice.
+    private func account(_ shares: SegmentShares) {
+        guard admission.isDivided.load(ordering: .relaxed) else { return }
+        admission.shares.withLock { accounts in
+            for (set, share) in shares.sets { accounts.durable(set, bytes: share.bytes) }
+        }
+    }
+
+    /// Gives the records their offsets, writes them with their mark (and the segment's header before it), syncs. Returns
+    /// how much of them is whose.
     private func write(
         _ group: Group, to file: any File, at position: UInt64, context: SegmentContext, header: SegmentHeader?,
         _ state: inout WriterState, willSync: () -> Void
-    ) throws(FileError) {
+    ) throws(FileError) -> SegmentShares {
         let began = clock.monotonicNanoseconds()
         let mark = state.beginGroup(records: group.records, bytes: group.bytes, time: clock.wallNanoseconds())
         let headBytes = (header == nil ? 0 : Layout.segmentHeaderBytes) + Layout.groupMarkBytes
@@ -248,16 +265,29 @@ extension CommitLog {
             context: context)
         var offset = mark.durableEnd
         var vectors = [UnsafeRawBufferPointer(head)]
+        var shares = SegmentShares()
+        // Of the records of one set, one after the other.
+        var run: (set: UInt16, share: SetShare)?
         for piece in group.pieces {
             let bytes = piece.memory.bytes
             var place = piece.range.lowerBound
             while place < piece.range.upperBound {
                 RecordHeader.finish(bytes, at: place, offset: offset, seed: seed)
+                let size = RecordHeader.staged(UnsafeRawBufferPointer(bytes), at: place).bytes
+                let set = RecordHeader.stagedReplicaSet(UnsafeRawBufferPointer(bytes), at: place)
+                let share = SetShare(records: 1, bytes: UInt64(size), first: offset, last: offset)
+                if run?.set == set {
+                    run?.share.add(share)
+                } else {
+                    if let run { shares.add(run.set, run.share) }
+                    run = (set, share)
+                }
                 offset = offset.advanced(by: 1)
-                place += RecordHeader.staged(UnsafeRawBufferPointer(bytes), at: place).bytes
+                place += size
             }
             vectors.append(UnsafeRawBufferPointer(rebasing: bytes[piece.range]))
         }
+        if let run { shares.add(run.set, run.share) }
         try file.write(at: header == nil ? position : 0, vectors)
         willSync()
         let written = clock.monotonicNanoseconds()
@@ -273,6 +303,7 @@ extension CommitLog {
             figures.lastSyncNanoseconds = synced - written
             figures.slowestSyncNanoseconds = max(figures.slowestSyncNanoseconds, synced - written)
         }
+        return shares
     }
 
     /// Completions first, then the durable end, then the wakes: whoever is woken finds that every appender knows.
@@ -290,7 +321,7 @@ extension CommitLog {
     }
 
     private func refuse(_ group: Group, _ error: LogError) {
-        admission.release(group.bytes)
+        for piece in group.pieces { admission.release(piece.range, in: piece.memory) }
         counters.withLock { $0.failedRecords += UInt64(group.records) }
         for piece in group.pieces {
             piece.appender.onCompletion(.failed(error, count: piece.records))

@@ -26,6 +26,7 @@ extension CommitLog {
             prepareSpare()
             publishRoom()
         }
+        tidySegments()
     }
 
     /// Writes cursors, notes and durable end to disk now. Blocks. On return all cursors and notes that were set before

@@ -22,6 +22,8 @@ package struct LogIdentity: Hashable, Sendable {
 
 enum Layout {
     static let formatVersion: UInt32 = 1
+    /// Of rewritten segments (RewrittenLayout.swift).
+    static let rewrittenVersion: UInt32 = 2
     static let segmentHeaderBytes = 64
     static let groupMarkBytes = 64
     static let recordHeaderBytes = 32
@@ -62,6 +64,8 @@ struct SegmentHeader: Equatable, Sendable {
     let base: Offset
     /// Lets recovery notice that a whole file is missing.
     let previousBase: Offset?
+    /// It holds gaps, and more of a header follows.
+    let isRewritten: Bool
 
     enum Problem: Error, Equatable {
         case damaged
@@ -70,7 +74,7 @@ struct SegmentHeader: Equatable, Sendable {
 
     func encode(into bytes: UnsafeMutableRawBufferPointer) {
         Layout.store(Self.magic, bytes, 0)
-        Layout.store(Layout.formatVersion, bytes, 8)
+        Layout.store(isRewritten ? Layout.rewrittenVersion : Layout.formatVersion, bytes, 8)
         Layout.store(UInt32(0), bytes, 12)
         Layout.store(identity.id.high, bytes, 16)
         Layout.store(identity.id.low, bytes, 24)
@@ -81,11 +85,12 @@ struct SegmentHeader: Equatable, Sendable {
         Layout.store(Self.checksum(UnsafeRawBufferPointer(bytes)), bytes, 12)
     }
 
-    init(identity: LogIdentity, epoch: UInt64, base: Offset, previousBase: Offset?) {
+    init(identity: LogIdentity, epoch: UInt64, base: Offset, previousBase: Offset?, isRewritten: Bool = false) {
         self.identity = identity
         self.epoch = epoch
         self.base = base
         self.previousBase = previousBase
+        self.isRewritten = isRewritten
     }
 
     init(decoding bytes: UnsafeRawBufferPointer) throws(Problem) {
@@ -93,7 +98,10 @@ struct SegmentHeader: Equatable, Sendable {
             Layout.integer(bytes, 12, UInt32.self) == Self.checksum(bytes)
         else { throw .damaged }
         let version = Layout.integer(bytes, 8, UInt32.self)
-        guard version == Layout.formatVersion else { throw .unsupported(version: version) }
+        guard version == Layout.formatVersion || version == Layout.rewrittenVersion else {
+            throw .unsupported(version: version)
+        }
+        isRewritten = version == Layout.rewrittenVersion
         identity = LogIdentity(
             id: LogID(high: Layout.integer(bytes, 16, UInt64.self), low: Layout.integer(bytes, 24, UInt64.self)),
             secret: Layout.integer(bytes, 32, UInt64.self))
@@ -216,6 +224,10 @@ package struct RecordHeader: Equatable, Sendable {
             Layout.recordBytes(body: Int(Layout.integer(bytes, position + 4, UInt32.self))),
             bytes[position + 27] & endsEntryFlag != 0
         )
+    }
+
+    static func stagedReplicaSet(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16 {
+        Layout.integer(bytes, position + 24, UInt16.self)
     }
 
     /// The group's part.

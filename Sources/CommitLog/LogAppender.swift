@@ -18,6 +18,9 @@ final class Admission: Sendable {
     /// Bytes that the log may still take, pending ones included.
     let room = Atomic<Int>(0)
     let shortage = Guarded<LogError.Shortage>(.maximumBytes(0))
+    /// Who may have how much of the room; looked at only when it is divided.
+    let shares = Guarded(RoomShares())
+    let isDivided = Atomic(false)
     let bell = Bell()
     private let status = Atomic<Int>(Status.open.rawValue)
     private let poison = Guarded<FileError?>(nil)
@@ -57,16 +60,66 @@ final class Admission: Sendable {
     ///
     /// Refusals may use the last of the room: without them no cursor passes a record that nodes refuse, and no room
     /// would ever come.
-    func admit(_ bytes: Int, inOpenEntry: Bool, isRefusal: Bool) throws(LogError) {
+    ///
+    /// Where the room is divided, each record of an entry is asked whether its replica set has any left.
+    func admit(_ bytes: Int, of set: UInt16, inOpenEntry: Bool, isRefusal: Bool) throws(LogError) {
         let before = pendingBytes.wrappingAdd(bytes, ordering: .relaxed).oldValue
+        do throws(LogError) {
+            try admitToRoom(bytes, before, inOpenEntry: inOpenEntry, isRefusal: isRefusal)
+            try admitToShare(bytes, before, of: set, isRefusal: isRefusal)
+        } catch {
+            pendingBytes.wrappingSubtract(bytes, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    private func admitToRoom(
+        _ bytes: Int, _ before: Int, inOpenEntry: Bool, isRefusal: Bool
+    ) throws(LogError) {
         guard !inOpenEntry else { return }
         if before + bytes > room.load(ordering: .relaxed) - (isRefusal ? 0 : refusalReserve) {
-            pendingBytes.wrappingSubtract(bytes, ordering: .relaxed)
             throw .full(shortage.withLock { $0 })
         }
         if before > 0 && before + bytes > maximumPendingBytes {
-            pendingBytes.wrappingSubtract(bytes, ordering: .relaxed)
             throw .overloaded(pendingBytes: before)
+        }
+    }
+
+    private func admitToShare(_ bytes: Int, _ before: Int, of set: UInt16, isRefusal: Bool) throws(LogError) {
+        guard isDivided.load(ordering: .relaxed) else { return }
+        let left = UInt64(max(0, room.load(ordering: .relaxed) - before))
+        let shortage = shares.withLock { shares -> LogError.Shortage? in
+            guard isRefusal || UInt64(bytes) <= shares.room(of: set, room: left) else {
+                return .part(replicaSet: set, backlog: shares.backlogs[set] ?? 0, part: shares.part)
+            }
+            shares.staged(set, bytes: bytes)
+            return nil
+        }
+        if let shortage { throw .full(shortage) }
+    }
+
+    /// Whether a record of the set, of this size on disk, would be refused now.
+    func isFull(for set: UInt16, bytes: Int) -> Bool {
+        let left = room.load(ordering: .relaxed) - pendingBytes.load(ordering: .relaxed) - refusalReserve
+        guard left >= bytes else { return true }
+        guard isDivided.load(ordering: .relaxed) else { return false }
+        return shares.withLock { $0.room(of: set, room: UInt64(left)) } < UInt64(bytes)
+    }
+
+    /// The records are dropped, or refused by the disk.
+    ///
+    /// - Parameter range: of the staged records.
+    func release(_ range: Range<Int>, in memory: StagingMemory) {
+        release(range.count)
+        guard isDivided.load(ordering: .relaxed) else { return }
+        let bytes = UnsafeRawBufferPointer(memory.bytes)
+        shares.withLock { shares in
+            var place = range.lowerBound
+            while place < range.upperBound {
+                let size = RecordHeader.staged(bytes, at: place).bytes
+                shares.dropped(RecordHeader.stagedReplicaSet(bytes, at: place), bytes: size)
+                place += size
+            }
         }
     }
 
@@ -141,7 +194,8 @@ package final class LogAppender: Sendable {
     ///
     /// All records up to one with `endsEntry: true` are one entry: after a crash they are there together or not at
     /// all. An error means that nothing of the entry is staged: records of it that were staged before are
-    /// dropped too, and get no completion. Only an entry's first record can be refused as `.full` or `.overloaded`.
+    /// dropped too, and get no completion. Only an entry's first record can be refused as `.full` or `.overloaded`, but
+    /// where a replica set has used up its part of the log any record of that set can (`.part`).
     package func append(
         kind: RecordKind, replicaSet: UInt16, bodyBytes: Int, endsEntry: Bool = true,
         write: (UnsafeMutableRawBufferPointer) -> Void
@@ -150,7 +204,7 @@ package final class LogAppender: Sendable {
         try staging.withLock { (staging: inout Staging) throws(LogError) in
             do throws(LogError) {
                 let size = Layout.recordBytes(body: bodyBytes)
-                try admit(size, isRefusal: kind == .refusal, &staging)
+                try admit(size, of: replicaSet, isRefusal: kind == .refusal, &staging)
                 let place = staging.used
                 if staging.memory.bytes.count < place + size {
                     staging.memory.grow(
@@ -191,18 +245,18 @@ package final class LogAppender: Sendable {
         isClosed.store(true, ordering: .releasing)
     }
 
-    private func admit(_ size: Int, isRefusal: Bool, _ staging: inout Staging) throws(LogError) {
+    private func admit(_ size: Int, of set: UInt16, isRefusal: Bool, _ staging: inout Staging) throws(LogError) {
         if let error = admission.stopped { throw error }
         guard !isClosed.load(ordering: .acquiring) else { throw .closed }
         let entryBytes = staging.used - staging.committedBytes + size
         guard entryBytes <= admission.maximumEntryBytes else {
             throw .tooLarge(bytes: entryBytes, limit: admission.maximumEntryBytes)
         }
-        try admission.admit(size, inOpenEntry: staging.openRecords > 0, isRefusal: isRefusal)
+        try admission.admit(size, of: set, inOpenEntry: staging.openRecords > 0, isRefusal: isRefusal)
     }
 
     private func drop(_ staging: inout Staging) {
-        admission.release(staging.used - staging.committedBytes)
+        admission.release(staging.committedBytes..<staging.used, in: staging.memory)
         staging.used = staging.committedBytes
         staging.openRecords = 0
     }

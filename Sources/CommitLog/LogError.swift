@@ -41,6 +41,8 @@ package enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
         case minimumFreeBytes(UInt64)
         /// The file system said no.
         case disk(FileError)
+        /// The backlog of this replica set is above its part of the log, and the rest is for other sets: bytes of both.
+        case part(replicaSet: UInt16, backlog: UInt64, part: UInt64)
     }
 
     /// The log may not grow now. Nothing was staged.
@@ -70,6 +72,8 @@ package enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
     case unidentified(path: String)
     /// There is no log in the folder.
     case noLog(path: String)
+    /// A segment was rewritten by a running gateway while the log was being looked at.
+    case replaced(path: String)
 
     package var description: String {
         switch self {
@@ -81,6 +85,9 @@ package enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
             "less than \(bytes) bytes are free on the file system of the log: free some, or lower log.min_free"
         case .full(.disk(let error)):
             "the disk of the log is full: \(error)"
+        case .full(.part(let set, let backlog, let part)):
+            "the log keeps \(backlog) bytes for nodes of replica set \(set) that lag behind; its part is \(part), the rest is "
+                + "left to measurements of other nodes: bring its nodes back, or raise log.max_bytes"
         case .overloaded(let bytes):
             "\(bytes) bytes are waiting for the disk: slow down"
         case .poisoned(let error):
@@ -103,6 +110,8 @@ package enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(path) belongs to log \(found), not to \(expected): move it elsewhere"
         case .unidentified(let path):
             "neither the ledger nor any segment in \(path) can be read: restore them, or move the folder away"
+        case .replaced(let path):
+            "\(path) was just rewritten without finished records: look again"
         case .noLog(let path):
             "there is no commit log in \(path)"
         }

@@ -13,6 +13,8 @@ package struct LogInspection: Sendable {
         package let bytes: UInt64
         /// In which it was begun.
         package let epoch: UInt64
+        /// Of a rewritten segment: what it does not hold any more.
+        package let leftOut: LeftOut?
     }
 
     package let id: LogID
@@ -41,22 +43,23 @@ package struct LogInspection: Sendable {
             case .failure(.damaged): throw LogError.unidentified(path: directory)
             case nil: throw LogError.noLog(path: directory)
             }
-            let bases = names.compactMap(FileName.base(ofSegment:)).sorted()
+            let segments = try Self.segments(directory, names, ledger.identity, fileSystem)
             var entries: [SegmentTable.Entry] = []
             var damage: [LogDamage] = []
             var end = ledger.durableEnd
-            for (place, base) in bases.enumerated() {
-                let path = directory + "/" + FileName.segment(base)
-                let file = try fileSystem.open(path, .read)
-                let bytes = try file.size()
+            for (place, found) in segments.enumerated() {
+                let (base, path, bytes, face) = found
+                let next = place + 1 < segments.count ? segments[place + 1].base : base
                 var entry = SegmentTable.Entry(
-                    path: path, base: base, epoch: try Self.epoch(of: file), file: nil,
-                    end: place + 1 < bases.count ? bases[place + 1] : base, endPosition: bytes, allocatedBytes: bytes,
-                    index: [.start(of: base)])
-                if place + 1 == bases.count {
+                    path: path, base: base, epoch: face.header?.epoch ?? 0, file: nil, end: face.rewrite?.end ?? next,
+                    endPosition: bytes, allocatedBytes: bytes, index: [.start(of: base, in: face)],
+                    shares: face.shares, leftOut: face.leftOut, stamp: face.stamp)
+                if place + 1 == segments.count, face.rewrite != nil { end = max(end, entry.end) }
+                if place + 1 == segments.count, face.rewrite == nil {
                     let segment = SegmentFile(
-                        file: file, path: path, context: SegmentContext(identity: ledger.identity, base: base))
-                    let scan = try TailScan(of: segment, base: base, durable: ledger.durableEnd)
+                        file: try fileSystem.open(path, .read), path: path,
+                        context: SegmentContext(identity: ledger.identity, base: base))
+                    let scan = try TailScan(of: segment, from: entry.start, durable: ledger.durableEnd)
                     damage = scan.damage
                     if let lost = scan.lostTail {
                         damage.append(LogDamage(lost: lost, path: path, reason: "the end is damaged"))
@@ -74,8 +77,10 @@ package struct LogInspection: Sendable {
             cursors = ledger.cursors
             notes = ledger.notes
             closedCleanly = ledger.closedCleanly
-            segments = entries.map {
-                Segment(path: $0.path, base: $0.base, end: $0.end, bytes: $0.allocatedBytes, epoch: $0.epoch)
+            self.segments = entries.map {
+                Segment(
+                    path: $0.path, base: $0.base, end: $0.end, bytes: $0.allocatedBytes, epoch: $0.epoch,
+                    leftOut: $0.leftOut)
             }
             self.damage = damage
             table = Guarded(SegmentTable(identity: ledger.identity, folder: directory, entries: entries))
@@ -102,9 +107,10 @@ package struct LogInspection: Sendable {
         case .pinned(let pin):
             var next: SegmentWalk?
             var file = pin.file
-            defer { table.withLock { $0.unpin(pin.base, file: file, walk: next) } }
+            defer { table.withLock { $0.unpin(pin, file: file, walk: next) } }
             do {
                 let open = try fileSystem.reopen(file, pin.path, .read)
+                if file == nil, try SegmentFace.stamp(of: open) != pin.stamp { throw LogError.replaced(path: pin.path) }
                 file = open
                 let identity = table.withLock { $0.identity }
                 let segment = SegmentFile(
@@ -114,17 +120,30 @@ package struct LogInspection: Sendable {
                     bounds: SegmentFile.Bounds(limit: min(end, pin.end), endPosition: pin.endPosition), into: buffer)
                 next = outcome.next
                 return outcome.result
-            } catch {
+            } catch let error as LogError {
+                throw error
+            } catch let error as FileError {
                 throw .file(error)
+            } catch {
+                preconditionFailure("reading throws log and file errors only")
             }
         }
     }
 
-    private static func epoch(of file: any File) throws(FileError) -> UInt64 {
-        let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Layout.segmentHeaderBytes, alignment: 8)
-        defer { head.deallocate() }
-        let count = try file.read(at: 0, into: head)
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(head)[..<count])
-        return (try? SegmentHeader(decoding: bytes))?.epoch ?? 0
+    private typealias Found = (base: Offset, path: String, bytes: UInt64, face: SegmentFace)
+
+    /// Without what a crash, or a rewriting under way, has left of segments that went into another.
+    private static func segments(
+        _ directory: String, _ names: [String], _ identity: LogIdentity, _ fileSystem: any FileSystem
+    ) throws -> [Found] {
+        var segments: [Found] = []
+        for base in names.compactMap(FileName.base(ofSegment:)).sorted() {
+            if let end = segments.last?.face.rewrite?.end, base < end { continue }
+            let path = directory + "/" + FileName.segment(base)
+            let file = try fileSystem.open(path, .read)
+            let face = try SegmentFace(of: file, path: path, base: base, identity: identity)
+            segments.append((base, path, try file.size(), face))
+        }
+        return segments
     }
 }

@@ -8,6 +8,8 @@ package struct Offset: RawRepresentable, Comparable, Hashable, Sendable, CustomS
     package let rawValue: UInt64
 
     package static let zero = Offset(rawValue: 0)
+    /// Behind every record there will ever be.
+    package static let end = Offset(rawValue: .max)
 
     package init(rawValue: UInt64) {
         self.rawValue = rawValue

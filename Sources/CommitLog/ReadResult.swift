@@ -14,8 +14,9 @@ package struct RecordView: Equatable, Sendable {
 }
 
 package enum ReadResult: Equatable, Sendable {
-    /// At least one record, in order, without gaps. Read on at `next`.
-    case records([RecordView], next: Offset)
+    /// At least one record or gap, in order; the gaps, in order too, are the offsets between that have none: rewriting
+    /// left those records out, when their nodes had them (``CommitLog/leftOut(from:where:)``). Read on at `next`.
+    case records([RecordView], gaps: [Range<Offset>], next: Offset)
     /// Nothing below the durable end is left to read.
     case atEnd
     /// The buffer is too small for the next record; it takes one of this many bytes.

@@ -52,6 +52,7 @@ struct Recovery {
         let stored = try readLedger(names, &report)
         var segments = try readSegments(names, expected: stored?.identity)
         try finishDeletion(&segments, below: stored?.start)
+        try finishRewriting(&segments)
 
         guard let identity = stored?.identity ?? segments.compactMap({ $0.header?.identity }).first else {
             guard segments.isEmpty else { throw LogError.unidentified(path: folder) }
@@ -90,11 +91,14 @@ struct Recovery {
     private struct FoundSegment {
         let path: String
         let base: Offset
-        /// Nil: damaged.
-        let header: SegmentHeader?
+        let face: SegmentFace
         /// Of the last segment only: there may be more segments than a process may have open files.
         var file: (any File)?
         let bytes: UInt64
+
+        /// Nil: damaged.
+        var header: SegmentHeader? { face.header }
+        var start: SegmentWalk { .start(of: base, in: face) }
     }
 
     private func warnAboutPermissions(_ report: inout RecoveryReport) throws(FileError) {
@@ -108,11 +112,11 @@ struct Recovery {
     private func removeLeftovers(_ names: [String], _ report: inout RecoveryReport) throws(FileError) {
         for name in names.sorted() {
             switch name {
-            case FileName.lock, Ledger.fileName:
+            case FileName.lock, FileName.shares, Ledger.fileName:
                 break
             case Ledger.temporaryName:
                 try fileSystem.remove(folder + "/" + name)
-            case _ where name.hasPrefix(FileName.sparePrefix):
+            case _ where name.hasPrefix(FileName.sparePrefix) || name.hasPrefix(FileName.rewritePrefix):
                 try fileSystem.remove(folder + "/" + name)
             case _ where FileName.base(ofSegment: name) != nil:
                 break
@@ -143,27 +147,12 @@ struct Recovery {
 
     private func readSegments(_ names: [String], expected: LogIdentity?) throws -> [FoundSegment] {
         var segments: [FoundSegment] = []
-        let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Layout.segmentHeaderBytes, alignment: 8)
-        defer { head.deallocate() }
         for base in names.compactMap(FileName.base(ofSegment:)).sorted() {
             let path = folder + "/" + FileName.segment(base)
             let file = try fileSystem.open(path, .readWrite)
-            let bytes = try file.size()
-            var header: SegmentHeader?
-            do {
-                let segment = SegmentFile(
-                    file: file, path: path, context: SegmentContext(identity: expected ?? .random(), base: base))
-                let count = try segment.read(at: 0, into: head)
-                let decoded = try SegmentHeader(
-                    decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(head)[..<count]))
-                if decoded.base == base { header = decoded }
-            } catch let problem as SegmentHeader.Problem {
-                if case .unsupported(let version) = problem {
-                    throw LogError.unsupportedFormat(path: path, version: version)
-                }
-            }
+            let face = try SegmentFace(of: file, path: path, base: base, identity: expected)
             if let last = segments.indices.last { segments[last].file = nil }
-            segments.append(FoundSegment(path: path, base: base, header: header, file: file, bytes: bytes))
+            segments.append(FoundSegment(path: path, base: base, face: face, file: file, bytes: try file.size()))
         }
         return segments
     }
@@ -173,6 +162,18 @@ struct Recovery {
         guard let start else { return }
         while segments.count > 1, segments[1].base <= start {
             try fileSystem.remove(segments.removeFirst().path)
+        }
+    }
+
+    /// A crash between the renaming of a rewritten segment and the removal of the others that went into it.
+    private func finishRewriting(_ segments: inout [FoundSegment]) throws(FileError) {
+        var place = 1
+        while place < segments.count {
+            if let end = segments[place - 1].face.rewrite?.end, segments[place].base < end {
+                try fileSystem.remove(segments.remove(at: place).path)
+            } else {
+                place += 1
+            }
         }
     }
 
@@ -218,22 +219,35 @@ struct Recovery {
             var entry = SegmentTable.Entry(
                 path: segment.path, base: segment.base, epoch: segment.header?.epoch ?? 0, file: nil,
                 end: segment.base, endPosition: segment.bytes, allocatedBytes: segment.bytes,
-                index: [.start(of: segment.base)])
+                index: [segment.start], shares: segment.face.shares, leftOut: segment.face.leftOut,
+                stamp: segment.face.stamp)
             if place + 1 < segments.count {
                 entry.end = try end(of: segment, before: segments[place + 1], identity, &report)
             }
-            tail.table.entries.append(entry)
+            tail.table.add(entry)
+        }
+        let place = tail.table.entries.count - 1
+        if let end = last.face.rewrite?.end {
+            // The segments behind it are missing. It is as it is: a new one is begun behind it.
+            tail.table.entries[place].end = end
+            tail.end = max(end, durable)
+            if end < durable {
+                report.damage.append(LogDamage(lost: end..<durable, path: folder, reason: "a segment file is missing"))
+            }
+            tail.needsNewSegment = true
+            for damage in report.damage { _ = tail.table.note(damage, in: damage.lost.lowerBound) }
+            return tail
         }
         let lastFile = try fileSystem.reopen(last.file, last.path, .readWrite)
         let file = SegmentFile(
             file: lastFile, path: last.path, context: SegmentContext(identity: identity, base: last.base))
-        let scan = try TailScan(of: file, base: last.base, durable: durable)
+        let scan = try TailScan(of: file, from: last.start, durable: durable)
         tail.end = scan.end.offset
         tail.endPosition = scan.end.position
         tail.provenPosition = scan.proven.position
         tail.newestEpoch = max(tail.newestEpoch, scan.newestEpoch)
         tail.activeFile = lastFile
-        let place = tail.table.entries.count - 1
+        tail.table.entries[place].shares = scan.shares
         tail.table.entries[place].index = scan.index
         tail.table.entries[place].file = lastFile
         tail.table.entries[place].end = scan.end.offset
@@ -260,11 +274,18 @@ struct Recovery {
     private func end(
         of segment: FoundSegment, before next: FoundSegment, _ identity: LogIdentity, _ report: inout RecoveryReport
     ) throws(FileError) -> Offset {
+        if let end = segment.face.rewrite?.end {
+            if end < next.base {
+                report.damage.append(
+                    LogDamage(lost: end..<next.base, path: folder, reason: "a segment file is missing"))
+            }
+            return end
+        }
         guard let header = next.header, header.previousBase != segment.base else { return next.base }
         let file = SegmentFile(
             file: try fileSystem.reopen(segment.file, segment.path, .readWrite), path: segment.path,
             context: SegmentContext(identity: identity, base: segment.base))
-        let scan = try TailScan(of: file, base: segment.base, durable: .zero)
+        let scan = try TailScan(of: file, from: segment.start, durable: .zero)
         let end = min(scan.end.offset, next.base)
         if end < next.base {
             report.damage.append(LogDamage(lost: end..<next.base, path: folder, reason: "a segment file is missing"))
@@ -324,7 +345,8 @@ struct Recovery {
         tail.table.segmentBegan(
             SegmentTable.Entry(
                 path: path, base: tail.end, epoch: epoch, file: spare.file, end: tail.end,
-                endPosition: tail.endPosition, allocatedBytes: spare.bytes, index: [.start(of: tail.end)]))
+                endPosition: tail.endPosition, allocatedBytes: spare.bytes, index: [.start(of: tail.end)],
+                shares: SegmentShares()))
     }
 
     private func finish(

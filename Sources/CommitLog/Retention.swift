@@ -9,6 +9,11 @@ extension CommitLog {
         table.withLock { $0.passedBytes(below: offset) }
     }
 
+    /// Below it every cursor has passed, and every replica set is finished. Nil: no cursor, so nothing.
+    private func floor(_ cursors: CursorTable) -> Offset? {
+        cursors.floor.map { floor in table.withLock { $0.deletable(below: floor) } }
+    }
+
     /// The ledger says first that they are gone, so that a missing file is never taken for a loss, nor a file that
     /// reappears after a power loss for part of the log.
     ///
@@ -17,7 +22,7 @@ extension CommitLog {
         guard !house.isBroken else { return }
         let needed = max(wanted, roomShortage())
         let decided = cursorTable.withLock { cursors -> Offset? in
-            guard let floor = cursors.floor else { return nil }
+            guard let floor = self.floor(cursors) else { return nil }
             let newStart = table.withLock { table in
                 let passed = table.passedBytes(below: floor)
                 return table.start(
@@ -39,16 +44,22 @@ extension CommitLog {
     }
 
     /// Bytes of history that stand in the way of the next segments.
-    private func roomShortage() -> UInt64 {
+    func roomShortage() -> UInt64 {
         // No more than can be kept as spares, or giving up would never end.
         let reserve = UInt64(max(1, configuration.spareSegments)) * configuration.segmentBytes
         let (allocated, spare) = table.withLock { ($0.allocatedBytes, $0.spareBytes) }
-        let byLimit = allocated + reserve > maximumBytes ? allocated + reserve - maximumBytes : 0
+        let limit = maximumBytes - rewriteReserve
+        let byLimit = allocated + reserve > limit ? allocated + reserve - limit : 0
         let free = freeBytes.load(ordering: .relaxed)
         // A quota is not seen in the free bytes.
         let usable = diskShortage.withLock { $0 } == nil && free > minimumFreeBytes ? free - minimumFreeBytes : 0
         let byDisk = reserve > usable + spare ? reserve - usable - spare : 0
         return max(byLimit, byDisk)
+    }
+
+    /// Bytes of the limit that a segment takes while it is rewritten; none while nothing is.
+    var rewriteReserve: UInt64 {
+        admission.isDivided.load(ordering: .relaxed) ? min(configuration.segmentBytes, maximumBytes / 4) : 0
     }
 
     /// Gives up the oldest history for a segment that is needed now. Blocks. False: there is none.
@@ -66,7 +77,7 @@ extension CommitLog {
         }
     }
 
-    private func dispose(of entry: SegmentTable.Entry) throws(FileError) {
+    func dispose(of entry: SegmentTable.Entry) throws(FileError) {
         let sparePath = table.withLock { table in
             entry.readers == 0 && table.spares.count < configuration.spareSegments ? table.makeSparePath() : nil
         }
@@ -120,12 +131,14 @@ extension CommitLog {
         let diskShortage = diskShortage.withLock { $0 }
         let free = freeBytes.load(ordering: .relaxed)
         let segmentBytes = configuration.segmentBytes
-        let floor = cursorTable.withLock { $0.floor }
+        let floor = cursorTable.withLock { self.floor($0) }
         // Stored under the lock, so that no older figure ever replaces a newer one.
         table.withLock { table in
-            let history = floor.map { table.passedBytes(below: $0) } ?? 0
-            let allocated = table.allocatedBytes - history
-            let byLimit = maximumBytes > allocated ? (maximumBytes - allocated) / segmentBytes : 0
+            // What can be deleted, and what rewriting would win.
+            let history = (floor.map { table.passedBytes(below: $0) } ?? 0) + table.reclaimableBytes
+            let allocated = table.allocatedBytes - min(table.allocatedBytes, history)
+            let limit = maximumBytes - rewriteReserve
+            let byLimit = limit > allocated ? (limit - allocated) / segmentBytes : 0
             var byDisk = UInt64(table.spares.count)
             if diskShortage == nil {
                 let usable = free + history
@@ -154,7 +167,7 @@ extension CommitLog {
         let isWanted = table.withLock { table in
             table.spares.count < (isFull ? max(1, configuration.spareSegments) : 1)
                 && (isFull || table.activeRoom < segmentBytes / 2)
-                && table.allocatedBytes + segmentBytes <= maximumBytes
+                && table.allocatedBytes + segmentBytes <= maximumBytes - rewriteReserve
         }
         guard isWanted, poison == nil, hasFreeSpace(for: segmentBytes) else { return }
         guard let spare = try? makeSpare(bytes: segmentBytes) else { return }
@@ -174,14 +187,14 @@ extension CommitLog {
                 default: throw error
                 }
                 // Housekeeping gives up history ahead of need; this is for bursts.
-                guard (try? giveUpHistory(bytes)) == true else { throw error }
+                guard (try? giveUpHistory(bytes)) == true || rewriteForRoom() else { throw error }
             }
         }
     }
 
     private func takeSpareNow(atLeast bytes: UInt64) throws(LogError) -> SegmentTable.Spare {
         let allocated = table.withLock { $0.allocatedBytes }
-        guard allocated + bytes <= maximumBytes else { throw .full(.maximumBytes(maximumBytes)) }
+        guard allocated + bytes <= maximumBytes - rewriteReserve else { throw .full(.maximumBytes(maximumBytes)) }
         let ready = table.withLock { table -> SegmentTable.Spare? in
             guard let place = table.spares.firstIndex(where: { $0.bytes >= bytes }) else { return nil }
             return table.spares.remove(at: place)

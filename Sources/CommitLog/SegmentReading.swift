@@ -21,18 +21,25 @@ extension SegmentFile {
         from offset: Offset, walk: SegmentWalk, bounds: Bounds, into buffer: UnsafeMutableRawBufferPointer
     ) throws(FileError) -> Outcome {
         var walk = walk
-        if let damage = try approach(offset, &walk, bounds) { return Outcome(result: .lost(damage), next: nil) }
+        if let obstacle = try approach(offset, &walk, bounds) { return obstacle }
         let began = walk.position
         let wanted = min(UInt64(buffer.count), bounds.endPosition > began ? bounds.endPosition - began : 0)
         let count = try read(at: began, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)]))
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
         var records: [RecordView] = []
+        var gaps: [Range<Offset>] = []
         parse: while walk.offset < bounds.limit {
             let place = Int(walk.position - began)
             let before = walk
             switch walk.next(Layout.slice(bytes, place..<count), context: context) {
             case .mark:
                 continue
+            case .gap(let gap):
+                if let last = gaps.last, last.upperBound == gap.lowerBound {
+                    gaps[gaps.count - 1] = last.lowerBound..<gap.upperBound
+                } else {
+                    gaps.append(gap)
+                }
             case .record(let header):
                 let body = place + Layout.recordHeaderBytes
                 records.append(
@@ -41,7 +48,7 @@ extension SegmentFile {
                         appendTime: header.time, endsEntry: header.endsEntry,
                         body: body..<body + Int(header.bodyBytes)))
             case .brokenBody(let header):
-                guard records.isEmpty else {
+                guard records.isEmpty, gaps.isEmpty else {
                     walk = before
                     break parse
                 }
@@ -50,24 +57,24 @@ extension SegmentFile {
                     result: .lost(LogDamage(lost: lost, path: path, reason: "the record's checksum is wrong")),
                     next: walk)
             case .needs(let needed):
-                guard records.isEmpty else { break parse }
+                guard records.isEmpty, gaps.isEmpty else { break parse }
                 if place + needed > buffer.count && began + UInt64(place + needed) <= bounds.endPosition {
                     return Outcome(result: .needs(bytes: place + needed), next: before)
                 }
                 return Outcome(result: .lost(try damage(at: walk, bounds)), next: nil)
             case .nothing:
-                guard records.isEmpty else { break parse }
+                guard records.isEmpty, gaps.isEmpty else { break parse }
                 return Outcome(result: .lost(try damage(at: walk, bounds)), next: nil)
             }
         }
-        guard !records.isEmpty else { return Outcome(result: .atEnd, next: nil) }
-        return Outcome(result: .records(records, next: walk.offset), next: walk)
+        guard walk.offset > offset else { return Outcome(result: .atEnd, next: nil) }
+        return Outcome(result: .records(records, gaps: gaps, next: walk.offset), next: walk)
     }
 
-    /// Steps on to `offset` by headers alone. Returns the damage that hides it.
+    /// Steps on to `offset` by headers alone. Returns the damage that hides it, or the gap that it lies in.
     private func approach(
         _ offset: Offset, _ walk: inout SegmentWalk, _ bounds: Bounds
-    ) throws(FileError) -> LogDamage? {
+    ) throws(FileError) -> Outcome? {
         guard walk.offset < offset else { return nil }
         var window = SlidingBuffer(bytes: 256 << 10)
         while walk.offset < offset {
@@ -75,11 +82,16 @@ extension SegmentFile {
             switch walk.next(bytes, context: context, checkBody: false) {
             case .mark, .record, .brokenBody:
                 continue
+            case .gap(let gap):
+                guard gap.upperBound > offset else { continue }
+                let rest = offset..<gap.upperBound
+                return Outcome(result: .records([], gaps: [rest], next: rest.upperBound), next: walk)
             case .needs, .nothing:
                 let found = try findMark(from: walk.position, after: walk.offset)
                 guard let found, found.mark.durableEnd <= offset else {
                     let end = min(found?.mark.durableEnd ?? bounds.limit, bounds.limit)
-                    return LogDamage(lost: offset..<end, path: path, reason: "neither record nor mark")
+                    let damage = LogDamage(lost: offset..<end, path: path, reason: "neither record nor mark")
+                    return Outcome(result: .lost(damage), next: nil)
                 }
                 walk.jump(to: found.mark, seed: found.seed, at: found.position)
             }

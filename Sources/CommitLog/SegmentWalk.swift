@@ -9,11 +9,15 @@ struct SegmentWalk: Equatable, Sendable {
     var offset: Offset
     /// Of the group that the walk is in.
     var seed: UInt32 = 0
-    /// Records left in that group.
+    /// Records (and gaps) left in that group.
     var remaining: UInt32 = 0
 
     static func start(of base: Offset) -> SegmentWalk {
         SegmentWalk(position: UInt64(Layout.segmentHeaderBytes), offset: base)
+    }
+
+    static func start(of base: Offset, in face: SegmentFace) -> SegmentWalk {
+        SegmentWalk(position: face.contentStart, offset: base)
     }
 
     init(position: UInt64, offset: Offset) {
@@ -24,6 +28,8 @@ struct SegmentWalk: Equatable, Sendable {
     enum Step: Equatable {
         case mark(GroupMark)
         case record(RecordHeader)
+        /// Rewriting left these records out.
+        case gap(Range<Offset>)
         /// A header that is right before a body that is not: this one record is lost, the next can be reached.
         case brokenBody(RecordHeader)
         /// This many bytes from the position on are needed to say more.
@@ -46,6 +52,12 @@ struct SegmentWalk: Equatable, Sendable {
                 offset = offset.advanced(by: 1)
                 remaining -= 1
                 return isWhole ? .record(header) : .brokenBody(header)
+            }
+            if let gap = GapHeader.decode(bytes, offset: offset, seed: seed) {
+                position += UInt64(Layout.recordHeaderBytes)
+                offset = gap.upperBound
+                remaining -= 1
+                return .gap(gap)
             }
         }
         // A group may end before its count: recovery cuts the half entry at its end, and the next mark follows.

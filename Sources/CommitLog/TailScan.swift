@@ -14,10 +14,14 @@ struct TailScan {
     private(set) var tornBytes: UInt64 = 0
     private(set) var newestEpoch: UInt64 = 0
     private(set) var index: [SegmentWalk]
+    /// Torn records may be among them.
+    private(set) var shares = SegmentShares()
 
-    /// `durable`: all below was durable, whatever the segment says; from the ledger.
-    init(of segment: SegmentFile, base: Offset, durable: Offset) throws(FileError) {
-        var walk = SegmentWalk.start(of: base)
+    /// - Parameters:
+    ///   - start: the segment's first group.
+    ///   - durable: all below was durable, whatever the segment says; from the ledger.
+    init(of segment: SegmentFile, from start: SegmentWalk, durable: Offset) throws(FileError) {
+        var walk = start
         end = walk
         proven = walk
         index = [walk]
@@ -37,7 +41,11 @@ struct TailScan {
             case .mark(let mark):
                 groupEnd = before.position + mark.bytes
                 enterGroup(mark, at: before)
+            case .gap:
+                end = walk
+                if walk.offset <= durable { proven = walk }
             case .record(let header):
+                shares.note(header.replicaSet, offset: header.offset, bytes: header.bytesOnDisk)
                 if header.endsEntry || walk.offset <= durable { end = walk }
                 if walk.offset <= durable { proven = walk }
             case .brokenBody, .needs, .nothing:

@@ -204,11 +204,7 @@ final class BucketsEndpoint: Endpoint {
         let parameters = RequestParameters(
             urlQuery: exchange.head.rawQuery, method: "GET", contentType: nil, body: [])
         let credential = ClientCredential(head: exchange.head, parameters: parameters)
-        let exchange = exchange
-        func told(_ admission: Admission) {
-            if case .refused(let response) = admission { exchange.respond(response) }
-        }
-        if let known = context.admission.user(credential, or: response, later: told) { told(known) }
+        context.admission.tell(credential, response, with: exchange.respond)
     }
 
     func clientLeft() {

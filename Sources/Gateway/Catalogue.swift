@@ -39,8 +39,20 @@ package enum Knowledge: Equatable, Sendable {
     case exists
     /// As of the last look at a node.
     case isMissing
-    /// A change is under way, or nothing is known yet.
+    /// A change is under way, or nodes differ.
     case isUnknown
+    /// A node had it before this start; none has spoken since.
+    case existed
+    /// No node has spoken since the start, and none had it before.
+    case isUnheard
+
+    /// Nothing speaks against a write to it.
+    var mayExist: Bool {
+        switch self {
+        case .exists, .existed, .isUnknown: true
+        case .isMissing, .isUnheard: false
+        }
+    }
 }
 
 /// The catalogue together with the changes that it does not show yet.
@@ -69,10 +81,13 @@ package struct SchemaLedger: Sendable {
     }
 
     package private(set) var catalogue: Catalogue?
+    /// What counts until a node speaks.
+    private let recalled: Catalogue?
     private var changes: [Ticket: Change] = [:]
     private var next: Ticket = 0
 
-    package init() {}
+    /// - Parameter recalled: `memorable` of the gateway's last run.
+    package init(recalled: Catalogue? = nil) { self.recalled = recalled }
 
     // MARK: Changes
 
@@ -116,22 +131,30 @@ package struct SchemaLedger: Sendable {
 
     // MARK: Answers
 
-    package func database(_ name: String) -> Knowledge {
-        guard let catalogue, !isChanging(name), !catalogue.disputed.contains(name) else { return .isUnknown }
-        return catalogue.databases[name] == nil ? .isMissing : .exists
-    }
+    package func database(_ name: String) -> Knowledge { knowledge(of: name) { _ in true } }
 
     /// - Parameter policy: empty: the default.
     package func policy(_ policy: String, of database: String) -> Knowledge {
-        guard let catalogue, !isChanging(database), !catalogue.disputed.contains(database) else { return .isUnknown }
-        guard let entry = catalogue.databases[database] else { return .isMissing }
-        let exists = policy.isEmpty ? entry.defaultPolicy != nil : entry.policies.contains(policy)
-        return exists ? .exists : .isMissing
+        knowledge(of: database) { policy.isEmpty ? $0.defaultPolicy != nil : $0.policies.contains(policy) }
+    }
+
+    private func knowledge(of name: String, has: (Catalogue.Database) -> Bool) -> Knowledge {
+        if isChanging(name) { return .isUnknown }
+        guard let catalogue else { return recalled?.databases[name].map(has) == true ? .existed : .isUnheard }
+        if catalogue.disputed.contains(name) { return .isUnknown }
+        return catalogue.databases[name].map(has) == true ? .exists : .isMissing
+    }
+
+    /// What will still be there after a restart: no change that is logged or about to be takes any of it away.
+    package var memorable: Catalogue {
+        var memorable = Catalogue(databases: (catalogue ?? recalled)?.databases ?? [:])
+        if !changes.isEmpty { memorable.databases = memorable.databases.filter { !isChanging($0.key) } }
+        return memorable
     }
 
     /// nil: there is none, or it is not known.
     package func defaultPolicy(of database: String) -> String? {
-        isChanging(database) ? nil : catalogue?.databases[database]?.defaultPolicy
+        isChanging(database) ? nil : (catalogue ?? recalled)?.databases[database]?.defaultPolicy
     }
 
     /// Whether the catalogue may be wrong about a database.

@@ -14,12 +14,25 @@ import Replication
 /// What all loops know of users and databases.
 final class SharedSchema: Sendable {
     let accessEpoch = AccessEpoch()
-    private let ledger = NIOLockedValueBox(SchemaLedger())
+    private let ledger: NIOLockedValueBox<SchemaLedger>
+    private let memory: SchemaMemory
     private let keeper = NIOLockedValueBox<NIOLoopBound<CatalogueKeeper>?>(nil)
+
+    init(memory: SchemaMemory) {
+        self.memory = memory
+        ledger = NIOLockedValueBox(SchemaLedger(recalled: memory.recalled))
+    }
 
     /// Takes an uncontended lock, and mostly one look into a dictionary.
     func read<T>(_ body: (SchemaLedger) -> T) -> T { ledger.withLockedValue { body($0) } }
     func update<T>(_ body: (inout SchemaLedger) -> T) -> T { ledger.withLockedValue(body) }
+    /// What it does to what will still be there after a restart is remembered.
+    func updateMemorable<T>(_ body: (inout SchemaLedger) -> T) -> T {
+        ledger.withLockedValue { ledger in
+            defer { memory.keep(ledger.memorable) }
+            return body(&ledger)
+        }
+    }
 
     func keep(by keeper: NIOLoopBound<CatalogueKeeper>) { self.keeper.withLockedValue { $0 = keeper } }
 
@@ -144,7 +157,7 @@ final class CatalogueKeeper {
             return
         }
         nextLook = now + Self.period
-        schema.update { $0.learn(catalogue, from: look) }
+        schema.updateMemorable { $0.learn(catalogue, from: look) }
         // What changed meanwhile.
         tick()
     }

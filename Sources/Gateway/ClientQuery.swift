@@ -35,13 +35,11 @@ struct ClientQuery {
         credential = ClientCredential(head: head, parameters: parameters)
         context = StatementContext(database: parameters["db"] ?? "", isForNode: node != nil)
         isGet = head.method == .GET
-        var headers = [("Content-Type", "application/x-www-form-urlencoded")]
-        let passed = ["Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"]
-        for name in carriesCredential ? ["Authorization"] + passed : passed {
-            guard let value = head.headers.first(name: name) else { continue }
-            headers.append((name, name == "Authorization" ? ClientCredential.known(value) : value))
-        }
-        self.headers = headers
+        headers =
+            [("Content-Type", "application/x-www-form-urlencoded")]
+            + ClientCredential.passed(
+                ["Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"], of: head,
+                withCredential: carriesCredential)
         self.credentials = (carriesCredential ? ["u", "p"] : []).compactMap { name in
             parameters.urlOnly(name).map { "\(name)=\(NodeRequests.percentEncoded($0))" }
         }
@@ -107,11 +105,19 @@ struct ClientQuery {
             ])
     }
 
+    var wantsCSV: Bool { accept == "text/csv" || accept == "application/csv" }
+
+    /// How many rows a chunk has at most.
+    var chunkSize: Int {
+        parameters["chunk_size"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil } ?? ResultChunks.usualSize
+    }
+
     /// A part of the statements, as plain JSON that can be put together with other parts.
-    func part(_ text: [UInt8]) -> NodeRequest {
-        request(
-            without: ["Accept", "Accept-Encoding"],
-            replacing: ["q": text, "chunked": nil, "chunk_size": nil, "async": nil])
+    /// - Parameter isForCSV: times as numbers, as CSV has them, whatever the client says of JSON.
+    func part(_ text: [UInt8], isForCSV: Bool = false) -> NodeRequest {
+        var replacements: [String: [UInt8]?] = ["q": text, "chunked": nil, "chunk_size": nil, "async": nil]
+        if isForCSV, (parameters["epoch"] ?? "").isEmpty { replacements["epoch"] = Array("ns".utf8) }
+        return request(without: ["Accept", "Accept-Encoding"], replacing: replacements)
     }
 
     private func request(

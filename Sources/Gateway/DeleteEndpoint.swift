@@ -46,11 +46,7 @@ final class DeleteEndpoint: Endpoint {
 
     private func refuse(_ response: Response, _ parameters: RequestParameters) {
         let credential = ClientCredential(head: exchange.head, parameters: parameters)
-        let exchange = exchange
-        func told(_ admission: Admission) {
-            if case .refused(let response) = admission { exchange.respond(response) }
-        }
-        if let known = context.admission.user(credential, or: response, later: told) { told(known) }
+        context.admission.tell(credential, response, with: exchange.respond)
     }
 
     private func ended(_ outcome: StatementRun.Outcome, _ place: BucketName) {

@@ -11,7 +11,7 @@ final class FluxEndpoint: Endpoint, ReadSink {
     private enum State {
         case receiving
         case asking
-        case inLine(QueryGate.Ticket)
+        case inLine
         case reading(ReadExecution)
         case done
     }
@@ -20,7 +20,7 @@ final class FluxEndpoint: Endpoint, ReadSink {
     private let context: LoopContext
     private var state = State.receiving
     private var body = ByteBuffer()
-    private var runs = false
+    private let turn: QueryTurn
     /// Who is still to be asked.
     private var nodes: ArraySlice<NodeIndex> = []
     /// What the last one that cannot said.
@@ -33,6 +33,7 @@ final class FluxEndpoint: Endpoint, ReadSink {
     init(exchange: Exchange, context: LoopContext) {
         self.exchange = exchange
         self.context = context
+        turn = QueryTurn(context)
     }
 
     // MARK: The request
@@ -49,6 +50,10 @@ final class FluxEndpoint: Endpoint, ReadSink {
         guard case .receiving = state else { return }
         guard context.settings.policy(ofListener: exchange.listener) == Policy() else {
             return refuse(.error(403, "policy: Flux is not allowed here, because nobody has read what it does"))
+        }
+        guard context.settings.placement.isUniform else {
+            return refuse(
+                .error(400, "Flux is not supported where measurements lie on different nodes: no node has them all"))
         }
         do throws(FluxScan.Refusal) {
             try FluxScan.check(
@@ -84,40 +89,21 @@ final class FluxEndpoint: Endpoint, ReadSink {
     }
 
     private func enter() {
-        let line = context.line
-        let entry = line.enter { [weak self] isItsTurn in
-            guard let self, case .inLine = state else {
-                if isItsTurn { line.ended() }
-                return
-            }
-            isItsTurn ? run() : crowdedOut()
-        }
-        switch entry {
-        case .runs: run()
-        case .waits(let ticket): state = .inLine(ticket)
-        case .refused: crowdedOut()
-        }
-    }
-
-    private func crowdedOut() {
-        context.figures.crowdedOut.add(1)
-        respond(.unavailable("too many queries are under way", retryAfter: 1))
+        state = .inLine
+        turn.take(run: { [weak self] in self?.run() }, refuse: { [weak self] in self?.respond($0) })
     }
 
     private func refuse(_ response: Response) {
         state = .asking
-        let known = context.admission.user(credential, or: response) { [weak self] in self?.refused($0) }
-        if let known { refused(known) }
-    }
-
-    private func refused(_ admission: Admission) {
-        if case .asking = state, case .refused(let response) = admission { respond(response) }
+        context.admission.tell(credential, response) { [weak self] response in
+            guard let self, case .asking = state else { return }
+            respond(response)
+        }
     }
 
     // MARK: Nodes
 
     private func run() {
-        runs = true
         var candidates = context.readable.inSync
         var order: [NodeIndex] = []
         while let best = NodeChoice.best(of: candidates, turn: context.nextTurn()) {
@@ -136,13 +122,10 @@ final class FluxEndpoint: Endpoint, ReadSink {
             return respond(.unavailable(lastFailure, retryAfter: 1))
         }
         let head = exchange.head
-        var headers: [(String, String)] = []
-        let passed = ["Accept", "Accept-Encoding", "Content-Type", "User-Agent", "X-Request-Id"]
         let carriesCredential = context.nodesJudgeReads
-        for name in carriesCredential ? ["Authorization"] + passed : passed {
-            guard let value = head.headers.first(name: name) else { continue }
-            headers.append((name, name == "Authorization" ? ClientCredential.known(value) : value))
-        }
+        let headers = ClientCredential.passed(
+            ["Accept", "Accept-Encoding", "Content-Type", "User-Agent", "X-Request-Id"], of: head,
+            withCredential: carriesCredential)
         let query = carriesCredential && !head.rawQuery.isEmpty ? "?" + head.rawQuery : ""
         let request = NodeRequest(method: .POST, target: head.path + query, headers: headers, body: [body])
         let read = ReadExecution(
@@ -233,8 +216,7 @@ final class FluxEndpoint: Endpoint, ReadSink {
     private func leave() {
         switch state {
         case .reading(let read): read.cancel()
-        case .inLine(let ticket): context.line.leave(ticket)
-        case .receiving, .asking, .done: break
+        case .receiving, .asking, .inLine, .done: break
         }
     }
 
@@ -246,9 +228,6 @@ final class FluxEndpoint: Endpoint, ReadSink {
 
     private func end() {
         state = .done
-        if runs {
-            runs = false
-            context.line.ended()
-        }
+        turn.end()
     }
 }

@@ -10,11 +10,21 @@ extension LoopContext {
         let figures = log.figures
         if figures.isPoisoned { return "the commit log cannot be written" }
         if figures.isFull { return "the commit log is full" }
-        if let reason = LoggedWrite.obstacle(to: settings.ack, self) { return reason }
+        if let reason = writeObstacle(of: settings.placement.replicaSets) { return reason }
         guard view.current.ackSet.isEmpty, settings.ack != .any,
             settings.ack != .insync || settings.withoutInSyncNode == .refuse
         else { return nil }
         return "no node is in sync"
+    }
+
+    /// Why nothing can be written to a database at the configured level now; nil: some or all can be.
+    func writeObstacle(in database: String) -> String? {
+        writeObstacle(of: settings.placement.replicaSets(database: database))
+    }
+
+    private func writeObstacle(of sets: Set<NodeSet>) -> String? {
+        let reasons = sets.map { LoggedWrite.obstacle(to: settings.ack, of: $0, self) }
+        return reasons.contains(nil) ? nil : reasons.compactMap { $0 }.min()
     }
 
     /// As InfluxDB 1.8 says it.

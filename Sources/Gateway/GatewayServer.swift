@@ -107,8 +107,10 @@ package final class GatewayServer: Sendable {
         let eventLoops = Array(group.makeIterator())
         let observer = NIOLockedValueBox(Observer<Offset>())
         let figures = GatewayFigures()
-        let schema = SharedSchema()
+        let schema = SharedSchema(memory: SchemaMemory(log: log, logger: logger))
         dropStrangers(settings: settings, log: log, logger: logger)
+        let sets = ReplicaSetTable(
+            log: log, names: settings.nodes.map(\.name), replicaSets: settings.placement.replicaSets, logger: logger)
 
         let members = eventLoops.map { eventLoop in
             eventLoop.submit { member(on: eventLoop, settings, log, observer) }
@@ -116,17 +118,17 @@ package final class GatewayServer: Sendable {
         return EventLoopFuture.whenAllSucceed(members, on: eventLoops[0]).flatMap { members in
             let control = ClusterControl(
                 nodes: settings.nodes.map {
-                    ClusterSnapshot.Node(name: $0.name, url: "\($0.address)", zone: $0.zone)
+                    ClusterSnapshot.Node(name: $0.name, url: "\($0.address)", zone: $0.zone, role: $0.role)
                 },
-                log: log, loops: members, settings: controlSettings(settings), logger: logger
+                log: log, sets: sets, loops: members, settings: controlSettings(settings), logger: logger
             )
-            let feed = LogFeed(log: log)
+            let feed = LogFeed(log: log, sets: sets)
             let loops = members.map { member in
                 member.eventLoop.submit {
                     let context = LoopContext(
                         eventLoop: member.eventLoop, settings: settings, connector: surroundings.connector,
                         view: control.view, log: log, loopLog: member.log.value, acks: member.acks.value,
-                        figures: figures, schema: schema, logger: logger
+                        replicaSets: sets, figures: figures, schema: schema, logger: logger
                     )
                     return Loop(member: member, context: NIOLoopBound(context, eventLoop: member.eventLoop))
                 }
@@ -168,6 +170,7 @@ package final class GatewayServer: Sendable {
     private static func controlSettings(_ settings: GatewaySettings) -> ClusterControl.Settings {
         var control = ClusterControl.Settings()
         control.sync = settings.sync
+        control.placement = settings.placement
         control.replayBytes = 2 * settings.replicator.lookAhead + (64 << 20)
         control.largestRefusalText = settings.replicator.largestRefusalText
         return control
@@ -179,7 +182,7 @@ package final class GatewayServer: Sendable {
     ) -> ReplicatorHandle {
         let node = settings.nodes[Int(index.value)]
         let pool = { (connections: Int) in
-            var limits = settings.deliveryPool
+            var limits = node.limits(settings.deliveryPool)
             limits.maximumConnections = connections
             return NodePool(
                 eventLoop: eventLoop, address: node.address, limits: limits, credential: node.credential,

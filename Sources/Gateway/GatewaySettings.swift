@@ -18,12 +18,24 @@ package struct GatewaySettings: Sendable {
         package var credential: ServiceCredential?
         /// Points are sent to it as gzip.
         package var gzip = false
+        package var role = NodeRole.normal
+        /// nil: as the pools have it.
+        package var connectTimeout: TimeAmount?
+        /// Of reads.
+        package var timeouts = NodeTimeouts()
 
         package init(name: String, address: NodeAddress, zone: String = "", credential: ServiceCredential? = nil) {
             self.name = name
             self.address = address
             self.zone = zone
             self.credential = credential
+        }
+
+        /// The general bounds of a pool with those that the node has of its own.
+        func limits(_ general: NodePoolLimits) -> NodePoolLimits {
+            var limits = general
+            limits.connectTimeout = connectTimeout ?? general.connectTimeout
+            return limits
         }
     }
 
@@ -87,11 +99,15 @@ package struct GatewaySettings: Sendable {
         package var queryWait: TimeAmount = .seconds(5)
         /// What the nodes' answers to the parts of a mixed request may take together; beyond it an error.
         package var mixedAnswerBytes = 64 << 20
+        /// What the replica sets' answers to one read over several of them may take together; beyond it an error.
+        package var mergedAnswerBytes = 64 << 20
 
         package init() {}
     }
 
     package var nodes: [Node]
+    /// Which of them hold what. Its members are the nodes, in the same order.
+    package var placement: Placement
     package var access = Access.none
     /// Where the InfluxDB API listens.
     package var endpoint = ListenEndpoint.tcp(host: "127.0.0.1", port: 8086)
@@ -113,6 +129,8 @@ package struct GatewaySettings: Sendable {
 
     package var ack = AckLevel.insync
     package var consistencyParameter = ConsistencyParameter.raise
+    /// How far a node of the role `async` may lag and still be read.
+    package var asyncLag: TimeAmount = .minutes(5)
     /// What a write at `insync` gets when no node is in sync: 204 once durable, or 503.
     package var withoutInSyncNode = AckTracker.WithoutInSyncNode.acknowledge
     package var sync = SyncSet.Settings()
@@ -134,6 +152,7 @@ package struct GatewaySettings: Sendable {
 
     package init(nodes: [Node], log: CommitLog.Configuration) {
         self.nodes = nodes
+        placement = Placement(everythingOn: nodes.map { Placement.Member(name: $0.name, zone: $0.zone) })
         self.log = log
         questionPool.maximumConnections = 4
         questionPool.acquireTimeout = .seconds(2)

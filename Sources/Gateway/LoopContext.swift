@@ -16,6 +16,10 @@ final class LoopContext: ReadTargets {
     let log: CommitLog
     let loopLog: LoopLog
     let acks: LoopAcks
+    let replicaSets: ReplicaSetTable
+    var placement: PlacementCache
+    /// Nodes for which acknowledgements wait while they are in sync.
+    let waitedFor: NodeSet
     let figures: GatewayFigures
     let logger: Logger
     let schema: SharedSchema
@@ -34,7 +38,8 @@ final class LoopContext: ReadTargets {
 
     init(
         eventLoop: any EventLoop, settings: GatewaySettings, connector: any NodeConnector, view: ClusterView,
-        log: CommitLog, loopLog: LoopLog, acks: LoopAcks, figures: GatewayFigures, schema: SharedSchema, logger: Logger
+        log: CommitLog, loopLog: LoopLog, acks: LoopAcks, replicaSets: ReplicaSetTable, figures: GatewayFigures,
+        schema: SharedSchema, logger: Logger
     ) {
         self.eventLoop = eventLoop
         started = eventLoop.now
@@ -43,12 +48,16 @@ final class LoopContext: ReadTargets {
         self.log = log
         self.loopLog = loopLog
         self.acks = acks
+        self.replicaSets = replicaSets
+        placement = PlacementCache(settings.placement)
+        waitedFor = NodeSet(settings.nodes.indices.filter { settings.nodes[$0].role.isWaitedFor }.map(NodeIndex.init))
         self.figures = figures
         self.logger = logger
         self.schema = schema
         let questionPools = settings.nodes.map {
             NodePool(
-                eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, credential: $0.credential,
+                eventLoop: eventLoop, address: $0.address, limits: $0.limits(settings.questionPool),
+                credential: $0.credential,
                 connector: connector)
         }
         self.questionPools = questionPools
@@ -64,7 +73,8 @@ final class LoopContext: ReadTargets {
         case .nodes(let hasher):
             let checkPools = settings.nodes.map {
                 NodePool(
-                    eventLoop: eventLoop, address: $0.address, limits: settings.questionPool, connector: connector)
+                    eventLoop: eventLoop, address: $0.address, limits: $0.limits(settings.questionPool),
+                    connector: connector)
             }
             self.checkPools = checkPools
             access = NodesAccess(
@@ -80,7 +90,7 @@ final class LoopContext: ReadTargets {
         let nodesJudgeReads = access?.nodesJudgeReads ?? true
         pools = settings.nodes.map {
             NodePool(
-                eventLoop: eventLoop, address: $0.address, limits: settings.queryPool,
+                eventLoop: eventLoop, address: $0.address, limits: $0.limits(settings.queryPool),
                 credential: nodesJudgeReads ? nil : $0.credential, connector: connector)
         }
         admission = WriteAdmission(
@@ -96,6 +106,20 @@ final class LoopContext: ReadTargets {
         for pool in pools + questionPools + checkPools { _ = pool.close(force: true) }
     }
 
+    /// Who may be read now, the most welcome first.
+    var available: [NodeIndex] {
+        let turn = nextTurn()
+        let candidates = readable.inSync.filter { !$0.isSuspect }
+        let order = candidates.indices.map { candidates[(turn + $0) % candidates.count] }
+        return order.sorted { ($0.isInOwnZone ? 0 : 1, $0.outstanding) < ($1.isInOwnZone ? 0 : 1, $1.outstanding) }
+            .map(\.node)
+    }
+
+    /// For a read of what lies on some nodes.
+    func within(_ scope: ReadScope?) -> (nodes: NodeSet, words: String)? {
+        scope.map { (nodes: $0.nodes, words: $0.words(settings.nodes.map(\.name))) }
+    }
+
     /// A number that differs from read to read.
     func nextTurn() -> Int {
         turn &+= 1
@@ -105,6 +129,11 @@ final class LoopContext: ReadTargets {
     /// What the nodes call themselves, for `X-Influxdb-Version`.
     var version: String {
         view.current.nodes.first { !$0.version.isEmpty }?.version ?? settings.fallbackVersion
+    }
+
+    /// For people.
+    func names(_ nodes: NodeSet) -> String {
+        "{" + nodes.map { settings.nodes[Int($0.value)].name }.joined(separator: ", ") + "}"
     }
 
     // MARK: ReadTargets
@@ -119,11 +148,13 @@ final class LoopContext: ReadTargets {
         }
         return ReadableNodes(
             inSync: candidates,
-            stale: snapshot.fallbacks.map { (node: $0, age: snapshot[$0].backlogAge) },
+            stale: snapshot.standIns(asyncLag: settings.asyncLag.nanoseconds),
             anyUp: snapshot.upCount > 0,
             isStarting: eventLoop.now - started < settings.read.waitForSyncAtStart
         )
     }
+
+    func timeouts(of node: NodeIndex) -> NodeTimeouts { settings.nodes[Int(node.value)].timeouts }
 
     func diverged(_ footprint: ReadFootprint) -> NodeSet {
         let divergences = view.current.divergences
@@ -162,6 +193,8 @@ package final class GatewayFigures: Sendable {
     package let writtenLines = Counter()
     package let writtenBytes = Counter()
     package let badLines = Counter()
+    /// Lines that no placement rule places (L11).
+    package let unplacedLines = Counter()
     /// Writes that were answered 204.
     package let acknowledged = Counter()
     /// Writes that were answered 500 `timeout`; their records stay.

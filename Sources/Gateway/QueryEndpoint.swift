@@ -18,7 +18,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private enum State {
         case receiving
         /// Too many others run.
-        case inLine(QueryGate.Ticket)
+        case inLine
         /// A node is being asked whether the client may.
         case asking
         case reading(ReadExecution)
@@ -32,8 +32,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     private var form = ByteBuffer()
     private var formIsTooLarge = false
     private var isUserAsked = false
-    /// It has a place among the queries that run.
-    private var runs = false
+    private let turn: QueryTurn
     private var answerHasBody = true
     /// The node that the client named.
     private var answeringNode: String?
@@ -51,6 +50,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
     init(exchange: Exchange, context: LoopContext) {
         self.exchange = exchange
         self.context = context
+        turn = QueryTurn(context)
     }
 
     private var policy: Policy { context.settings.policy(ofListener: exchange.listener) }
@@ -114,52 +114,36 @@ final class QueryEndpoint: Endpoint, ReadSink {
         do throws(QueryPlan.Problem) {
             plan = try QueryPlan(
                 text: text, parameters: parameters.bytes("params") ?? [], context: request.context,
-                policy: policy
+                policy: policy, placement: context.settings.placement
             )
         } catch {
             if let rule = error.rule { context.refusedByPolicy(rule, error.message) }
             return refuse(request.credential, .error(error.status, error.message))
         }
         context.figures.queries.add(1)
-        let line = context.line
-        let entry = line.enter { [weak self] isItsTurn in
-            guard let self, case .inLine = state else {
-                if isItsTurn { line.ended() }
-                return
-            }
-            isItsTurn ? run(plan, request) : crowdedOut()
-        }
-        switch entry {
-        case .runs: run(plan, request)
-        case .waits(let ticket): state = .inLine(ticket)
-        case .refused: crowdedOut()
-        }
-    }
-
-    private func crowdedOut() {
-        context.figures.crowdedOut.add(1)
-        answer(.unavailable("too many queries are under way", retryAfter: 1))
+        state = .inLine
+        turn.take(run: { [weak self] in self?.run(plan, request) }, refuse: { [weak self] in self?.answer($0) })
     }
 
     private func run(_ plan: QueryPlan, _ request: ClientQuery) {
-        runs = true
         plan.isOneRead && context.nodesJudgeReads ? read(plan, request) : authorize(plan, request)
     }
 
     /// The answer to a request that is wrong in itself.
     private func refuse(_ credential: ClientCredential, _ response: Response) {
         state = .asking
-        let known = context.admission.user(credential, or: response) { [weak self] in self?.answer($0) }
-        if let known { answer(known) }
-    }
-
-    private func answer(_ admission: Admission) {
-        if case .asking = state, case .refused(let response) = admission { answer(response) }
+        context.admission.tell(credential, response) { [weak self] response in
+            guard let self, case .asking = state else { return }
+            answer(response)
+        }
     }
 
     private func read(_ plan: QueryPlan, _ request: ClientQuery) {
         var node = request.whole
-        if case .read(_, _, let listings)? = plan.steps.first, !listings.isEmpty {
+        var within: ReadScope?
+        var listings: [Int: HiddenRows.Listing] = [:]
+        if case .read(_, _, let listed, let scope)? = plan.steps.first { (listings, within) = (listed, scope) }
+        if !listings.isEmpty {
             let listed = ListedRead(
                 listings: listings, isPretty: request.parameters.isPretty,
                 isShown: context.shownDatabases(to: request.credential))
@@ -175,7 +159,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         let read = ReadExecution(
             request: node, footprint: plan.footprint(database: request.context.database), targets: context,
             settings: request.settings(context.settings.read), turn: context.nextTurn(), only: request.node,
-            eventLoop: context.eventLoop, logger: context.logger, sink: self
+            within: context.within(within), eventLoop: context.eventLoop, logger: context.logger, sink: self
         )
         if let node = request.node {
             answeringNode = node.name
@@ -354,8 +338,7 @@ final class QueryEndpoint: Endpoint, ReadSink {
         switch state {
         case .reading(let read): read.cancel()
         case .stepping(let steps): steps.cancel()
-        case .inLine(let ticket): context.line.leave(ticket)
-        case .receiving, .asking, .done: break
+        case .receiving, .inLine, .asking, .done: break
         }
         end()
     }
@@ -369,9 +352,6 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     private func end() {
         state = .done
-        if runs {
-            runs = false
-            context.line.ended()
-        }
+        turn.end()
     }
 }

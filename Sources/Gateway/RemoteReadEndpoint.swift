@@ -1,4 +1,5 @@
-// A remote read of Prometheus: its matchers become one SELECT, which a node in sync answers, and the rows become samples.
+// A remote read of Prometheus: its matchers become one SELECT, which a node in sync answers, or one of each replica set that
+// has some of it, and the rows become samples.
 //
 // InfluxDB before 1.9 asks for a user only; here a user needs READ on the database, as for the SELECT itself.
 
@@ -14,8 +15,10 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     private enum State {
         case receiving
         case asking
-        case inLine(QueryGate.Ticket)
+        case inLine
         case reading(ReadExecution)
+        /// Several replica sets are asked what there is.
+        case scattering(ScatterExecution)
         case done
     }
 
@@ -23,12 +26,14 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     private let context: LoopContext
     private var state = State.receiving
     private var body = ByteBuffer()
-    private var runs = false
+    private let turn: QueryTurn
     private var request: ClientQuery?
     private var statement: ReadStatement?
     private var plans: [QueryPlan] = []
     /// What is being read: an index into `plans`, the last of which is the SELECT.
     private var step = 0
+    /// What of the last one is still to be read, of one replica set after the other.
+    private var parts: ArraySlice<ScatteredRead.Part> = []
     /// The answers to the statement's questions.
     private var lists: [Set<String>] = []
     private var answer = RemoteReadAnswer()
@@ -50,6 +55,7 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     init(exchange: Exchange, context: LoopContext) {
         self.exchange = exchange
         self.context = context
+        turn = QueryTurn(context)
     }
 
     private var policy: Policy { context.settings.policy(ofListener: exchange.listener) }
@@ -101,12 +107,12 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     private func plan(_ text: String) throws -> QueryPlan {
         let plan: QueryPlan
         do {
-            plan = try QueryPlan(text: Array(text.utf8), policy: policy)
+            plan = try QueryPlan(text: Array(text.utf8), policy: policy, placement: context.settings.placement)
         } catch {
             throw error.status == 400 ? RemoteRead.Problem(message: Self.regexWords(error.message)) : error
         }
         if case .known? = plan.steps.first { throw RemoteRead.Problem(message: "no database") }
-        guard plan.isOneRead, plan.statements.count == 1 else {
+        guard plan.isReadOnly, plan.statements.count == 1 else {
             throw RemoteRead.Problem(message: "the matchers cannot be said in InfluxQL")
         }
         return plan
@@ -121,12 +127,10 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
 
     private func refuse(_ credential: ClientCredential, _ response: Response) {
         state = .asking
-        let known = context.admission.user(credential, or: response) { [weak self] in self?.refused($0) }
-        if let known { refused(known) }
-    }
-
-    private func refused(_ admission: Admission) {
-        if case .asking = state, case .refused(let response) = admission { respond(response) }
+        context.admission.tell(credential, response) { [weak self] response in
+            guard let self, case .asking = state else { return }
+            respond(response)
+        }
     }
 
     private func authorize(_ credential: ClientCredential) {
@@ -140,49 +144,87 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     }
 
     private func enter() {
-        let line = context.line
-        let entry = line.enter { [weak self] isItsTurn in
-            guard let self, case .inLine = state else {
-                if isItsTurn { line.ended() }
-                return
-            }
-            isItsTurn ? run() : crowdedOut()
-        }
-        switch entry {
-        case .runs: run()
-        case .waits(let ticket): state = .inLine(ticket)
-        case .refused: crowdedOut()
-        }
-    }
-
-    private func crowdedOut() {
-        context.figures.crowdedOut.add(1)
-        respond(.unavailable("too many queries are under way", retryAfter: 1))
+        state = .inLine
+        turn.take(run: { [weak self] in self?.next() }, refuse: { [weak self] in self?.respond($0) })
     }
 
     // MARK: Reading
 
-    private func run() {
-        runs = true
-        next()
-    }
-
     private func next() {
         guard let request, step < plans.count else { return finish() }
         let plan = plans[step]
+        if step < plans.count - 1 { lists.append([]) }
+        switch plan.steps.first {
+        case .scatter(let scattered): scatter(scattered, request)
+        case .read(let text, _, _, let within):
+            read(String(decoding: text, as: UTF8.self), plan.footprint(database: ""), within)
+        default: respond(.error(500, "a remote read became no read"))
+        }
+    }
+
+    private func read(_ text: String, _ footprint: ReadFootprint, _ within: ReadScope?) {
+        guard let request else { return }
         status = 0
         otherBody = []
         stream = RowStream()
         isKept = false
-        if step < plans.count - 1 { lists.append([]) }
         let read = ReadExecution(
-            request: request.rows(plan.statements.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()),
-            footprint: plan.footprint(database: ""), targets: context,
+            request: request.rows(text), footprint: footprint, targets: context,
             settings: request.settings(context.settings.read), turn: context.nextTurn(), only: request.node,
-            eventLoop: context.eventLoop, logger: context.logger, sink: self)
+            within: context.within(within), eventLoop: context.eventLoop, logger: context.logger, sink: self)
         state = .reading(read)
         read.start()
     }
+
+    // MARK: Several replica sets
+
+    private func scatter(_ plan: ScatteredRead, _ request: ClientQuery) {
+        let execution = ScatterExecution(
+            plan, at: context.log.clock.wallNanoseconds(), parameters: [:], request: request, context: context,
+            takeRows: { [weak self] in self?.readParts($0[...]) }, whenDone: { [weak self] in self?.scattered($0) })
+        state = .scattering(execution)
+        execution.start()
+    }
+
+    private func readParts(_ rest: ArraySlice<ScatteredRead.Part>) {
+        guard case .scattering(let execution) = state else { return }
+        if execution.stale.age != nil { context.figures.staleReads.add(1) }
+        parts = rest
+        nextPart()
+    }
+
+    private func nextPart() {
+        guard let part = parts.popFirst() else {
+            step += 1
+            return next()
+        }
+        read(part.text, part.footprint(database: ""), part.scope)
+    }
+
+    /// A list of names; or there are no rows.
+    private func scattered(_ end: ScatterExecution.End) {
+        guard case .scattering = state else { return }
+        switch end {
+        case .result(let result):
+            let json = ResultJSON(result)
+            if let words = json?["error"]?.string { return respond(.error(400, Self.storageWords(words))) }
+            if step < plans.count - 1 {
+                let rows = (json?["series"]?.elements ?? []).flatMap { $0["values"]?.elements ?? [] }
+                lists[lists.count - 1] = Set(rows.compactMap { $0.elements.first?.string })
+            }
+            step += 1
+            next()
+        case .failed(let words): respond(.error(400, words))
+        case .refused(let response):
+            switch response.status {
+            case 401: respond(.unauthorized(response.words))
+            case 503: respond(response)
+            default: respond(.error(response.status, response.words))
+            }
+        }
+    }
+
+    // MARK: Rows
 
     func readBegan(status: Int, headers: HTTPHeaders) {
         self.status = status
@@ -259,8 +301,7 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
             return respond(status == 401 ? .unauthorized(words) : .error(status == 200 ? 500 : status, words))
         }
         guard stream.isComplete else { return readBroke("its answer is cut off") }
-        step += 1
-        next()
+        nextPart()
     }
 
     func readRefused(status: Int, message: String) {
@@ -294,7 +335,7 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
 
     func inputClosed() {
         switch state {
-        case .reading, .inLine:
+        case .reading, .scattering, .inLine:
             leave()
             end()
             exchange.abort()
@@ -305,8 +346,8 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     private func leave() {
         switch state {
         case .reading(let read): read.cancel()
-        case .inLine(let ticket): context.line.leave(ticket)
-        case .receiving, .asking, .done: break
+        case .scattering(let execution): execution.cancel()
+        case .receiving, .asking, .inLine, .done: break
         }
     }
 
@@ -319,9 +360,6 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
     private func end() {
         state = .done
         answer = RemoteReadAnswer()
-        if runs {
-            runs = false
-            context.line.ended()
-        }
+        turn.end()
     }
 }

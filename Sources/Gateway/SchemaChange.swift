@@ -9,6 +9,9 @@ struct SchemaChange {
     /// nil: it changes no database and no retention policy.
     private let ticket: SchemaLedger.Ticket?
     private let isOfAccess: Bool
+    /// Databases or retention policies are gone after it: a restarted gateway must not believe that they are there, so
+    /// it is logged only after a checkpoint.
+    let takesAway: Bool
 
     /// nil: the statement changes nothing of the kind.
     init?(_ statement: Statement, _ schema: SharedSchema) {
@@ -16,7 +19,8 @@ struct SchemaChange {
         isOfAccess = statement.kind.changesAccess
         guard scope != nil || isOfAccess else { return nil }
         self.schema = schema
-        ticket = scope.map { scope in schema.update { $0.begin(scope) } }
+        takesAway = statement.kind == .dropDatabase || statement.kind == .dropRetentionPolicy
+        ticket = scope.map { scope in schema.updateMemorable { $0.begin(scope) } }
     }
 
     func logged(at offset: Offset) {

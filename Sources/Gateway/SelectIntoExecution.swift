@@ -105,7 +105,7 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
             return finish(
                 response.status == 404 ? .failed("database not found: \(statement.database)") : .refused(response))
         }
-        if let reason = LoggedWrite.obstacle(to: context.settings.ack, context) {
+        if let reason = context.writeObstacle(in: statement.database) {
             context.figures.refused.add(1)
             return finish(.refused(.unavailable(reason, retryAfter: 1)))
         }
@@ -115,10 +115,10 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
             // What a node lacks would be lacking in the copy for good.
             var settings = request.settings(context.settings.read)
             settings.allowStale = false
-            settings.idleTimeout = max(settings.idleTimeout, Self.idleTimeout)
+            settings.leastIdleTimeout = Self.idleTimeout
             let read = ReadExecution(
                 request: request.rows(halves.text), footprint: footprint, targets: context, settings: settings,
-                turn: context.nextTurn(), eventLoop: context.eventLoop,
+                turn: context.nextTurn(), within: context.within(statement.within), eventLoop: context.eventLoop,
                 logger: context.logger, sink: self
             )
             self.read = read
@@ -264,14 +264,20 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
             database: statement.database, retentionPolicy: retentionPolicy,
             precision: Precision.nanoseconds.rawValue, lineCount: UInt32(underWay)
         )
-        do throws(LogError) {
+        do throws(LoggedWrite.Problem) {
             let write = LoggedWrite(context.settings.ack, timeout: Self.ackTimeout, context: context, owner: self)
             try write.append(head, payloadBytes: result.payloadLength) { room in
                 _ = text.withUnsafeBytes { result.writePayload(of: $0, into: room) }
             }
             rows.lines.removeAll()
         } catch {
-            ended(.notLogged(error))
+            switch error {
+            case .log(let error): ended(.notLogged(error))
+            case .unreachable(let reason):
+                underWay = 0
+                context.figures.refused.add(1)
+                end(.refused(.unavailable(reason, retryAfter: 1)))
+            }
         }
     }
 

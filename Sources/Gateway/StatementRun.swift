@@ -17,7 +17,7 @@ final class StatementRun {
     private enum State {
         case idle
         case asking
-        case inLine(QueryGate.Ticket)
+        case inLine
         case stepping(StepExecution)
         case done
     }
@@ -26,11 +26,12 @@ final class StatementRun {
     private let policy: Policy
     private let whenDone: (Outcome) -> Void
     private var state = State.idle
-    private var runs = false
+    private let turn: QueryTurn
     private var keepsAlive: StatementRun?
 
     init(_ exchange: Exchange, _ context: LoopContext, whenDone: @escaping (Outcome) -> Void) {
         self.context = context
+        turn = QueryTurn(context)
         policy = context.settings.policy(ofListener: exchange.listener)
         self.whenDone = whenDone
     }
@@ -51,7 +52,8 @@ final class StatementRun {
             let request = try ClientQuery(
                 head: head, parameters: parameters, nodes: context.settings.nodes,
                 carriesCredential: context.nodesJudgeReads)
-            let plan = try QueryPlan(text: Array(text.utf8), context: request.context, policy: policy)
+            let plan = try QueryPlan(
+                text: Array(text.utf8), context: request.context, policy: policy, placement: context.settings.placement)
             context.figures.queries.add(1)
             authorize(plan, request)
         } catch {
@@ -69,12 +71,10 @@ final class StatementRun {
     /// An answer that a client gets who is a user at all.
     private func refuse(_ credential: ClientCredential, _ response: Response) {
         state = .asking
-        let known = context.admission.user(credential, or: response) { [weak self] in self?.refused($0) }
-        if let known { refused(known) }
-    }
-
-    private func refused(_ admission: Admission) {
-        if case .asking = state, case .refused(let response) = admission { end(.refused(response)) }
+        context.admission.tell(credential, response) { [weak self] response in
+            guard let self, case .asking = state else { return }
+            end(.refused(response))
+        }
     }
 
     private func authorize(_ plan: QueryPlan, _ request: ClientQuery) {
@@ -87,28 +87,11 @@ final class StatementRun {
     }
 
     private func enter(_ plan: QueryPlan, _ request: ClientQuery) {
-        let line = context.line
-        let entry = line.enter { [weak self] isItsTurn in
-            guard let self, case .inLine = state else {
-                if isItsTurn { line.ended() }
-                return
-            }
-            isItsTurn ? run(plan, request) : crowdedOut()
-        }
-        switch entry {
-        case .runs: run(plan, request)
-        case .waits(let ticket): state = .inLine(ticket)
-        case .refused: crowdedOut()
-        }
-    }
-
-    private func crowdedOut() {
-        context.figures.crowdedOut.add(1)
-        end(.refused(.unavailable("too many queries are under way", retryAfter: 1)))
+        state = .inLine
+        turn.take(run: { [weak self] in self?.run(plan, request) }, refuse: { [weak self] in self?.end(.refused($0)) })
     }
 
     private func run(_ plan: QueryPlan, _ request: ClientQuery) {
-        runs = true
         let steps = StepExecution(plan: plan, request: request, policy: policy, context: context) { [weak self] in
             self?.answered($0)
         }
@@ -128,8 +111,7 @@ final class StatementRun {
     func cancel() {
         switch state {
         case .stepping(let steps): steps.cancel()
-        case .inLine(let ticket): context.line.leave(ticket)
-        case .idle, .asking, .done: break
+        case .idle, .asking, .inLine, .done: break
         }
         leave()
     }
@@ -143,9 +125,6 @@ final class StatementRun {
     private func leave() {
         state = .done
         keepsAlive = nil
-        if runs {
-            runs = false
-            context.line.ended()
-        }
+        turn.end()
     }
 }

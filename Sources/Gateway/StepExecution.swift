@@ -22,6 +22,10 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     private var results: [[UInt8]] = []
     private var read: ReadExecution?
     private var into: SelectIntoExecution?
+    private var scatter: ScatterExecution?
+    /// Of merged results, by number: how they are cut into chunks.
+    private var chunkStyles: [Int: ResultChunks.Style] = [:]
+    private var stale = StaleMark()
     private var readStatus = 0
     private var readBytes: [UInt8] = []
     /// Over all steps.
@@ -59,10 +63,12 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         read = nil
         into?.cancel()
         into = nil
+        scatter?.cancel()
+        scatter = nil
     }
 
     /// A node is at work on a read.
-    var isReading: Bool { read != nil || into != nil }
+    var isReading: Bool { read != nil || into != nil || scatter != nil }
 
     private var isAsync: Bool { request.parameters["async"] == "true" }
 
@@ -70,18 +76,20 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         guard !isDone else { return }
         guard position < plan.steps.count else { return finish() }
         switch plan.steps[position] {
-        case .read(let text, _, _):
+        case .read(let text, _, _, let within):
             readBytes = []
             rows += rowCounter.rows
             rowCounter = RowCounter(.json)
             let read = ReadExecution(
-                request: request.part(text), footprint: plan.footprint(database: request.context.database),
+                request: request.part(text, isForCSV: rendersCSV),
+                footprint: plan.footprint(database: request.context.database),
                 targets: context, settings: request.settings(context.settings.read),
-                turn: context.nextTurn(), only: request.node, eventLoop: context.eventLoop, logger: context.logger,
-                sink: self
+                turn: context.nextTurn(), only: request.node, within: context.within(within),
+                eventLoop: context.eventLoop, logger: context.logger, sink: self
             )
             self.read = read
             read.start()
+        case .scatter(let read): run(read)
         case .mutation(let statement):
             if isKnown(statement) { took(.nothing) } else { log(statement) }
         case .selectInto(let into): run(into)
@@ -113,6 +121,47 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         case .failed(let words): failedStatement(words)
         case .refused(let response): failed(response, words: response.words)
         }
+    }
+
+    private func run(_ read: ScatteredRead) {
+        // Nobody hears of its rows.
+        if isAsync { return took(.nothing) }
+        let scatter = ScatterExecution(
+            read, at: now, parameters: plan.parameters, request: request, isForCSV: rendersCSV, context: context
+        ) { [weak self] in self?.ended($0, read) }
+        self.scatter = scatter
+        scatter.start()
+    }
+
+    private func ended(_ end: ScatterExecution.End, _ read: ScatteredRead) {
+        if let scatter { note(scatter.stale) }
+        scatter = nil
+        guard !isDone else { return }
+        switch end {
+        case .result(let result):
+            let document = ResultDocument.joined([result])
+            var counter = RowCounter(.json)
+            document.withUnsafeBytes { counter.takeAll($0) }
+            rows += counter.rows
+            if let maximumRows = policy.maximumRows, rows + rowCounter.rows > maximumRows {
+                let refusal = policy.tooManyRows
+                context.refusedByPolicy(refusal.rule, refusal.message)
+                return failedStatement(refusal.message)
+            }
+            chunkStyles[statementsDone] = read.chunkStyle
+            guard let whole = ResultDocument(document) else { return failedStatement("a merged answer is no JSON") }
+            took(whole, hasError: ResponseErrors(Array(result.prefix(4096))).first != nil)
+        case .failed(let words):
+            // CSV has no place for errors, and a refusal must not pass for an answer without rows.
+            rendersCSV ? respond(.error(400, words)) : failedStatement(words)
+        case .refused(let response): failed(response, words: response.words)
+        }
+    }
+
+    /// In CSV there are rows only; a request that changes things is answered in JSON.
+    private var rendersCSV: Bool {
+        request.wantsCSV && plan.isReadOnly
+            && plan.steps.contains { if case .scatter = $0 { true } else { false } }
     }
 
     private func took(_ result: KnownResult) {
@@ -162,9 +211,17 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         if let (contentType, body) = ResultDocument.withoutReads(results, accept: request.accept) {
             return respond(Response(status: 200, contentType: contentType, body: ByteBuffer(bytes: body)))
         }
-        // For a client that wants chunks each result is one.
+        if rendersCSV {
+            return respond(
+                Response(status: 200, contentType: "text/csv", body: ByteBuffer(bytes: ResultCSV.body(results))))
+        }
+        // For a client that wants chunks each result is one, and merged ones are several.
         let documents =
-            request.isChunked ? results.map { ResultDocument.joined([$0]) } : [ResultDocument.joined(results)]
+            request.isChunked
+            ? results.enumerated()
+                .flatMap { number, result in
+                    ResultChunks.documents(result, size: request.chunkSize, style: chunkStyles[number] ?? .whole)
+                } : [ResultDocument.joined(results)]
         let body = documents.flatMap { request.parameters.isPretty ? JSONText.indented($0) : $0 }
         respond(Response(status: 200, body: ByteBuffer(bytes: body)))
     }
@@ -173,6 +230,8 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
         guard !isDone else { return }
         isDone = true
         keepsAlive = nil
+        var response = response
+        stale.mark(&response)
         answer(response)
     }
 
@@ -186,6 +245,13 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             return failed(.unavailable(message, retryAfter: 1), words: message)
         }
         let database = request.context.database
+        let changed = statement.changedSets(by: context.settings.placement, requestDatabase: database)
+        if let silent = changed.filter({ context.view.current.ackSet.isDisjoint(with: $0) }).map(context.names).min() {
+            context.figures.refused.add(1)
+            let message =
+                "no node of \(silent) is in sync: a statement that changes what they hold cannot be answered now"
+            return failed(.unavailable(message, retryAfter: 1), words: message)
+        }
         guard let text = statement.executable(at: now, parameters: plan.parameters) else {
             return failedStatement(
                 "a statement that changes data cannot take this value from a parameter: it has no spelling in InfluxQL")
@@ -205,6 +271,23 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
             redactedStatement: statement.redacted, isSealed: sealed != nil
         )
         change = SchemaChange(statement, context.schema)
+        guard change?.takesAway == true else { return append(record) }
+        let here = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.log.checkpoint { result in
+            here.eventLoop.execute { here.value.forgot(result, record) }
+        }
+    }
+
+    private func forgot(_ result: Result<Void, LogError>, _ record: MutationRecord) {
+        if case .failure(let error) = result { return notDurable(error) }
+        guard !isDone else {
+            change?.notLogged()
+            return
+        }
+        append(record)
+    }
+
+    private func append(_ record: MutationRecord) {
         do throws(LogError) {
             try context.loopLog.append(record, waiter: self)
             context.figures.mutations.add(1)
@@ -261,7 +344,17 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
 
     // MARK: Reads
 
-    func readBegan(status: Int, headers: HTTPHeaders) { readStatus = status }
+    func readBegan(status: Int, headers: HTTPHeaders) {
+        readStatus = status
+        var part = StaleMark()
+        part.add(headers)
+        note(part)
+    }
+
+    private func note(_ part: StaleMark) {
+        if part.age != nil { context.figures.staleReads.add(1) }
+        stale.add(part)
+    }
 
     func readBody(_ bytes: ByteBuffer) {
         guard readBytes.count + bytes.readableBytes <= context.settings.limits.mixedAnswerBytes else {
@@ -290,7 +383,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
     func readEnded() {
         read = nil
         guard !isDone else { return }
-        if readStatus == 200, case .read(_, _, let listings) = plan.steps[position], !listings.isEmpty {
+        if readStatus == 200, case .read(_, _, let listings, _) = plan.steps[position], !listings.isEmpty {
             readBytes = HiddenRows.removed(
                 from: readBytes, contentType: "application/json", listings: listings,
                 isShown: context.shownDatabases(to: request.credential))

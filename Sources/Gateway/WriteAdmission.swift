@@ -2,6 +2,7 @@
 // to, is there such a database, is there such a retention policy. The answers and their order are InfluxDB's.
 
 import Cluster
+import InfluxQL
 import NIOCore
 import NodeClient
 import Querying
@@ -44,7 +45,13 @@ final class WriteAdmission {
     /// What nodes said of places that the catalogue does not have; nil: all is well.
     private var recent: RecentMap<Place, (refusal: Response?, at: NIODeadline)> = RecentMap(capacity: 1_000)
 
+    /// Writes soon after a start, while no node is in sync that could be asked.
+    private var early: [(place: Place, later: (Admission) -> Void)] = []
+    private let startEnd: NIODeadline
+
     private static let verifiedFor = TimeAmount.seconds(1)
+    /// How long after a start writes wait for a node that can be asked, and are not sent away yet.
+    private static let startPatience = TimeAmount.seconds(2)
 
     /// - Parameters:
     ///   - nodes: those in sync, the best first.
@@ -59,6 +66,7 @@ final class WriteAdmission {
         self.access = access
         self.nodes = nodes
         self.pool = pool
+        startEnd = eventLoop.now + Self.startPatience
     }
 
     // MARK: From the head
@@ -66,9 +74,9 @@ final class WriteAdmission {
     /// What the usual write gets: it costs a look into a dictionary. nil: `admit` has to find out.
     func known(to database: String, _ credential: @autoclosure () -> ClientCredential) -> Admission? {
         guard database != HiddenDatabase.name else { return nil }
-        guard let access else { return schema.read { $0.database(database) } == .isMissing ? nil : .admitted }
+        guard let access else { return schema.read { $0.database(database) }.mayExist ? .admitted : nil }
         guard case .allowed? = access.known(.write(database), for: credential()),
-            access.knowsDatabases || schema.read({ $0.database(database) }) != .isMissing
+            access.knowsDatabases || schema.read({ $0.database(database) }).mayExist
         else { return nil }
         return .admitted
     }
@@ -126,6 +134,14 @@ final class WriteAdmission {
         return access.verdict(.user, for: credential) { later(judged($0)) }.map(judged)
     }
 
+    /// Gives such an answer, now or later.
+    func tell(_ credential: ClientCredential, _ response: Response, with answer: @escaping (Response) -> Void) {
+        func judged(_ admission: Admission) {
+            if case .refused(let response) = admission { answer(response) }
+        }
+        if let known = user(credential, or: response, later: judged) { judged(known) }
+    }
+
     private static let hidden = Response.error(404, HiddenDatabase.writeError)
 
     private static func admission(_ verdict: AccessVerdict) -> Admission {
@@ -144,37 +160,44 @@ final class WriteAdmission {
     /// Whether there is such a database, whoever asks.
     func existing(_ database: String, later: @escaping (Admission) -> Void) -> Admission? {
         if database == HiddenDatabase.name { return .refused(Self.hidden) }
-        switch schema.read({ $0.database(database) }) {
-        case .exists, .isUnknown: return .admitted
-        case .isMissing: return verify(Place(database: database), later: later)
+        return existing(Place(database: database), later: later)
+    }
+
+    private func existing(_ place: Place, later: @escaping (Admission) -> Void) -> Admission? {
+        let knowledge = schema.read { ledger in
+            place.retentionPolicy.map { ledger.policy($0, of: place.database) } ?? ledger.database(place.database)
         }
+        return knowledge.mayExist ? .admitted : verify(place, later: later)
     }
 
     // MARK: Before logging
 
     func known(to database: String, retentionPolicy: String) -> Admission? {
-        schema.read { $0.policy(retentionPolicy, of: database) } == .isMissing ? nil : .admitted
+        schema.read { $0.policy(retentionPolicy, of: database) }.mayExist ? .admitted : nil
     }
 
     /// Whether the retention policy is there; empty: the default one.
     func admit(
         to database: String, retentionPolicy: String, later: @escaping (Admission) -> Void
     ) -> Admission? {
-        switch schema.read({ $0.policy(retentionPolicy, of: database) }) {
-        case .exists, .isUnknown: .admitted
-        case .isMissing: verify(Place(database: database, retentionPolicy: retentionPolicy), later: later)
-        }
+        existing(Place(database: database, retentionPolicy: retentionPolicy), later: later)
     }
 
     // MARK: Making sure
 
-    /// The catalogue may be some seconds old, so a node has the last word. Without a node nobody guesses.
+    /// The catalogue may be some seconds old, so a node has the last word. Without a node nobody guesses, and nothing is
+    /// acknowledged: if there is no such place, all nodes will refuse it when nobody listens any more.
     private func verify(_ place: Place, later: @escaping (Admission) -> Void) -> Admission? {
         if let (refusal, at) = recent[place], eventLoop.now - at < Self.verifiedFor {
             return refusal.map { .refused($0) } ?? .admitted
         }
         let nodes = nodes()
-        guard !nodes.isEmpty else { return .admitted }
+        guard !nodes.isEmpty else {
+            if eventLoop.now >= startEnd { return .refused(Self.nobodyToAsk(place)) }
+            early.append((place, later))
+            if early.count == 1 { lookAgain() }
+            return nil
+        }
         if waiting[place] != nil {
             waiting[place]?.append(later)
             return nil
@@ -189,17 +212,43 @@ final class WriteAdmission {
         return nil
     }
 
+    private func lookAgain() {
+        let here = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(10)) {
+            let admission = here.value
+            guard !admission.nodes().isEmpty || admission.eventLoop.now >= admission.startEnd else {
+                return admission.lookAgain()
+            }
+            let waiting = admission.early
+            admission.early = []
+            for (place, later) in waiting {
+                if let known = admission.existing(place, later: later) { later(known) }
+            }
+        }
+    }
+
+    private static func nobodyToAsk(_ place: Place) -> Response {
+        var words = "database \(Quoting.identifier(place.database))"
+        if let policy = place.retentionPolicy {
+            let name = policy.isEmpty ? "default retention policy" : "retention policy \(Quoting.identifier(policy))"
+            words = "\(name) in \(words)"
+        }
+        return .unavailable("no node in sync says whether there is a \(words); try again later", retryAfter: 1)
+    }
+
     private func answered(_ place: Place, _ reply: NodeReply?) {
         let refusal = reply.flatMap(place.refusal)
         if reply != nil { recent[place] = (refusal, eventLoop.now) }
         if reply != nil, refusal == nil { schema.lookSoon() }
-        let admission: Admission
-        // A change may have begun meanwhile.
-        if let refusal, !schema.read({ $0.isChanging(place.database) }) {
-            admission = .refused(refusal)
-        } else {
-            admission = .admitted
-        }
+        let isChanging = schema.read { $0.isChanging(place.database) }
+        let admission: Admission =
+            switch (reply, refusal) {
+            // A change has begun meanwhile.
+            case _ where isChanging: .admitted
+            case (nil, _): .refused(Self.nobodyToAsk(place))
+            case (_, let refusal?): .refused(refusal)
+            case (_, nil): .admitted
+            }
         for waiter in waiting.removeValue(forKey: place) ?? [] { waiter(admission) }
     }
 }

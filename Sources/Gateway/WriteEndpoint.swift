@@ -242,19 +242,21 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     private func log() {
         let result = scanner.result
         guard result.lines > 0 else { return answer(remoteLoss?.response ?? .noContent) }
-        if let reason = LoggedWrite.obstacle(to: level, context) { return unavailable(reason) }
         let head = PointsRecord.Head(
             database: target.database, retentionPolicy: target.retentionPolicy,
             precision: target.precision.rawValue, lineCount: UInt32(result.lines)
         )
-        do throws(LogError) {
+        do throws(LoggedWrite.Problem) {
             let body = text
             let write = LoggedWrite(level, timeout: context.settings.ackTimeout, context: context, owner: self)
             try write.append(head, payloadBytes: result.payloadLength) { room in
                 _ = body.withUnsafeReadableBytes { result.writePayload(of: $0, into: room) }
             }
         } catch {
-            return notLogged(error)
+            switch error {
+            case .log(let error): return notLogged(error)
+            case .unreachable(let reason): return unavailable(reason)
+            }
         }
         state = .waiting
         forgetBody()

@@ -67,7 +67,11 @@ package struct TCPConnector: NodeConnector {
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: .init(limits.keepAliveCount))
             .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Self.milliseconds(limits.userTimeout))
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelInitializer(initialize)
+            .channelInitializer { channel in
+                // What has not got through when the connection or this process ends is not sent later, by nobody (S10).
+                guard let socket = channel as? any SocketOptionProvider else { return initialize(channel) }
+                return socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).flatMap { initialize(channel) }
+            }
         if let literal = try? SocketAddress(ipAddress: address.host, port: address.port) {
             return bootstrap.connect(to: literal)
         }

@@ -68,9 +68,10 @@ package struct PlanText {
     private func destination(of step: QueryPlan.Step, _ statement: Statement) -> String {
         let all = nodes.joined(separator: ", ")
         switch step {
-        case .read(_, let count, _):
+        case .read(_, let count, _, let within):
             let company = count > 1 ? ", in one request with the other reads of this step" : ""
-            return "read: one in-sync node of \(all)\(company)"
+            return "read: one in-sync node of \(within?.words(nodes) ?? all)\(company)"
+        case .scatter(let read): return destination(of: read)
         case .mutation:
             let scope =
                 switch statement.barrier(requestDatabase: context.database) {
@@ -83,12 +84,28 @@ package struct PlanText {
             return "mutation: a record in the log, \(scope); each of \(all) applies it"
         case .selectInto(let into):
             let policy = into.retentionPolicy.map { "retention policy \($0)" } ?? "the default retention policy"
-            return "read: one in-sync node of \(all); its rows are points for the log, in database "
+            return
+                "read: one in-sync node of \(into.within?.words(nodes) ?? all); its rows are points for the log, in database "
                 + "\(into.database.isEmpty ? "(none given)" : into.database), \(policy); each of \(all) applies them"
         case .known(let result):
             if case .error(let words) = result { return "answered by the gateway: \(words)" }
             return "answered by the gateway, no node is asked"
         }
+    }
+
+    private func destination(of read: ScatteredRead) -> String {
+        let sets = read.sets.map { ReadScope($0).words(nodes) }.joined(separator: ", ")
+        var read = read
+        let asked: String
+        switch read.start(now: now, parameters: plan.parameters) {
+        case .ask(let parts), .askForRows(let parts):
+            asked = parts.map { part in
+                "\(part.scope.words(nodes)): \(part.text.replacing(";\n", with: "; "))"
+            }.joined(separator: "\n" + String(repeating: " ", count: 17))
+        case .failed(let reason): asked = "refused: \(reason)"
+        case .result: asked = "nothing"
+        }
+        return "scattered read: one in-sync node of each of \(sets)\n   asked first   \(asked)"
     }
 
     private var combination: String {
@@ -98,6 +115,7 @@ package struct PlanText {
         }
         switch plan.steps.first {
         case .known: return "of the gateway"
+        case .scatter: return "of the replica sets, merged into the one that a node with all the data would give"
         case .selectInto: return "of the gateway: how many points were written"
         default: break
         }

@@ -1,12 +1,18 @@
 // What is to be done with the statements of one request, in order: reads that follow each other go to one node in one
-// request, each mutation goes through the log, a SELECT INTO is both. Plain values, no I/O.
+// request, unless what they read lies on different nodes; each mutation goes through the log, a SELECT INTO is both. Plain
+// values, no I/O.
 
+import Cluster
 import InfluxQL
 
 package struct QueryPlan: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
-        /// `statements` of them, as one text. In `listings`, by number: those that list databases.
-        case read(text: [UInt8], statements: Int, listings: [Int: HiddenRows.Listing] = [:])
+        /// `statements` of them, as one text. In `listings`, by number: those that list databases. One node answers: of
+        /// those `within`; nil: any.
+        case read(
+            text: [UInt8], statements: Int, listings: [Int: HiddenRows.Listing] = [:], within: ReadScope? = nil)
+        /// One statement that several replica sets have parts of.
+        case scatter(ScatteredRead)
         case mutation(Statement)
         /// Read from one node, written through the log.
         case selectInto(SelectInto)
@@ -15,8 +21,8 @@ package struct QueryPlan: Equatable, Sendable {
 
         package var statements: Int {
             switch self {
-            case .read(_, let count, _): count
-            case .mutation, .selectInto, .known: 1
+            case .read(_, let count, _, _): count
+            case .scatter, .mutation, .selectInto, .known: 1
             }
         }
     }
@@ -46,9 +52,10 @@ package struct QueryPlan: Equatable, Sendable {
     ///   - parameters: its `params`, a JSON object; empty if it has none.
     ///   - context: what else it says.
     ///   - policy: what all of it must pass.
+    ///   - placement: which nodes hold what; nil: each holds everything.
     package init(
         text: [UInt8], parameters: [UInt8] = [], context: StatementContext = StatementContext(),
-        policy: Policy = Policy()
+        policy: Policy = Policy(), placement: Placement? = nil
     ) throws(Problem) {
         let values = try Self.values(parameters)
         self.parameters = values
@@ -69,24 +76,20 @@ package struct QueryPlan: Equatable, Sendable {
                 steps.append(.known(known))
                 continue
             }
-            if !context.isForNode, let into = SelectInto(statement, context) {
+            if !context.isForNode, var into = SelectInto(statement, context) {
+                into.within = try Self.source(of: statement, context, placement)
                 steps.append(.selectInto(into))
                 continue
             }
             switch (statement.kind.effect, isForNode: context.isForNode) {
-            case (.read, _), (.perNode, true):
-                let listing = HiddenRows.Listing(statement.kind)
-                if case .read(var text, let count, var listings) = steps.last {
-                    // In place: a request may have thousands of statements.
-                    steps.removeLast()
-                    text += [UInt8(ascii: ";"), UInt8(ascii: "\n")]
-                    text += statement.bytes
-                    listings[count] = listing
-                    steps.append(.read(text: text, statements: count + 1, listings: listings))
-                } else {
-                    steps.append(
-                        .read(text: Array(statement.bytes), statements: 1, listings: listing.map { [0: $0] } ?? [:]))
+            case (.read, false):
+                switch placement.map({ ReadRoute(statement, context, $0) }) ?? .anywhere {
+                case .anywhere: Self.append(statement, within: nil, to: &steps)
+                case .whole(let scope): Self.append(statement, within: scope, to: &steps)
+                case .scattered(let read): steps.append(.scatter(read))
+                case .refused(let reason): throw Problem(status: 400, message: reason)
                 }
+            case (.read, true), (.perNode, true): Self.append(statement, within: nil, to: &steps)
             case (.mutation, true):
                 throw Problem(
                     status: 400,
@@ -106,6 +109,46 @@ package struct QueryPlan: Equatable, Sendable {
         self.steps = steps.isEmpty ? [.read(text: text, statements: 0)] : steps
     }
 
+    /// Another read in the request that goes to one node, or the first of a new one.
+    private static func append(_ statement: Statement, within scope: ReadScope?, to steps: inout [Step]) {
+        let listing = HiddenRows.Listing(statement.kind)
+        guard case .read(var text, let count, var listings, var within) = steps.last,
+            within == nil || scope == nil || within?.nodes == scope?.nodes
+        else {
+            return steps.append(
+                .read(
+                    text: Array(statement.bytes), statements: 1, listings: listing.map { [0: $0] } ?? [:],
+                    within: scope))
+        }
+        // In place: a request may have thousands of statements.
+        steps.removeLast()
+        text += [UInt8(ascii: ";"), UInt8(ascii: "\n")]
+        text += statement.bytes
+        listings[count] = listing
+        if let known = within, let scope {
+            within?.measurements += scope.measurements.filter { !known.measurements.contains($0) }
+        } else if within == nil {
+            within = scope
+        }
+        steps.append(.read(text: text, statements: count + 1, listings: listings, within: within))
+    }
+
+    /// Where the rows of a SELECT INTO come from: one node streams them.
+    private static func source(
+        of statement: Statement, _ context: StatementContext, _ placement: Placement?
+    ) throws(Problem) -> ReadScope? {
+        switch placement.map({ ReadRoute(statement, context, $0) }) ?? .anywhere {
+        case .anywhere: return nil
+        case .whole(let scope): return scope
+        case .refused(let reason): throw Problem(status: 400, message: reason)
+        case .scattered:
+            throw Problem(
+                status: 400,
+                message: "SELECT INTO reads from one replica set, and what this one reads lies in several: write one "
+                    + "statement for each measurement")
+        }
+    }
+
     private static func values(_ parameters: [UInt8]) throws(Problem) -> [String: BoundValue] {
         do throws(ParametersProblem) {
             return try BoundParameters.read(parameters)
@@ -116,6 +159,16 @@ package struct QueryPlan: Equatable, Sendable {
 
     /// What its reads touch, and its changes too.
     package func footprint(database: String) -> ReadFootprint { ReadFootprint(statements, database: database) }
+
+    /// It only reads: from nodes, in part or whole, or what the gateway knows by itself.
+    package var isReadOnly: Bool {
+        steps.allSatisfy { step in
+            switch step {
+            case .read, .scatter, .known: true
+            case .mutation, .selectInto: false
+            }
+        }
+    }
 
     /// Whether one node can answer the whole request by itself.
     package var isOneRead: Bool {

@@ -33,8 +33,25 @@ package protocol ReadTargets: AnyObject {
     func pool(for node: NodeIndex) -> NodePool
     func began(on node: NodeIndex)
     func ended(on node: NodeIndex)
+    /// What the node has of its own in the place of the general time-outs.
+    func timeouts(of node: NodeIndex) -> NodeTimeouts
     /// Nanoseconds that the node lacks; nil: it is in sync; `.max`: nobody knows.
     func staleness(of node: NodeIndex) -> Int64?
+}
+
+/// How long a read waits for one node; nil: as for all.
+package struct NodeTimeouts: Equatable, Sendable {
+    package var firstByte: TimeAmount?
+    package var idle: TimeAmount?
+
+    package init(firstByte: TimeAmount? = nil, idle: TimeAmount? = nil) {
+        self.firstByte = firstByte
+        self.idle = idle
+    }
+}
+
+extension ReadTargets {
+    package func timeouts(of node: NodeIndex) -> NodeTimeouts { NodeTimeouts() }
 }
 
 package struct ReadableNodes: Sendable {
@@ -60,6 +77,8 @@ package final class ReadExecution {
     package struct Settings: Sendable {
         package var firstByteTimeout: TimeAmount = .minutes(2)
         package var idleTimeout: TimeAmount = .minutes(5)
+        /// A node has at least this, whatever is set for all or for it.
+        package var leastIdleTimeout = TimeAmount.zero
         /// For the whole read, waiting included; nil: as long as bytes come.
         package var timeout: TimeAmount?
         /// How long a read waits for a node to be in sync before it is stale or refused.
@@ -83,6 +102,8 @@ package final class ReadExecution {
     private let settings: Settings
     /// The node that is to answer, in sync or not; nil: whoever is in sync.
     private let only: (node: NodeIndex, name: String)?
+    /// The nodes that hold what is read, and how a message calls them; nil: all.
+    private let within: (nodes: NodeSet, words: String)?
     private let eventLoop: any EventLoop
     private let logger: Logger
     private weak var sink: (any ReadSink)?
@@ -104,11 +125,14 @@ package final class ReadExecution {
     /// - Parameters:
     ///   - turn: any number that grows from read to read.
     ///   - only: the node that is to answer, in sync or not, with its own words; nil: whoever is in sync.
+    ///   - within: the nodes that hold what is read, and how a message calls them; nil: all.
     package init(
         request: NodeRequest, footprint: ReadFootprint, targets: any ReadTargets, settings: Settings, turn: Int,
-        only: (node: NodeIndex, name: String)? = nil, eventLoop: any EventLoop, logger: Logger, sink: any ReadSink
+        only: (node: NodeIndex, name: String)? = nil, within: (nodes: NodeSet, words: String)? = nil,
+        eventLoop: any EventLoop, logger: Logger, sink: any ReadSink
     ) {
         self.only = only
+        self.within = within
         self.request = request
         self.footprint = footprint
         self.targets = targets
@@ -161,7 +185,7 @@ package final class ReadExecution {
             return attempt(only.node)
         }
         guard attempts < NodeSet.capacity else { return refuse("every node failed: \(lastFailure)") }
-        let readable = targets.readable
+        let readable = self.readable
         let diverged = targets.diverged(footprint)
         let candidates = readable.inSync.filter { !tried.contains($0.node) && !diverged.contains($0.node) }
         if let node = NodeChoice.best(of: candidates, turn: turn) {
@@ -195,6 +219,14 @@ package final class ReadExecution {
         )
     }
 
+    private var readable: ReadableNodes {
+        var readable = targets.readable
+        guard let nodes = within?.nodes else { return readable }
+        readable.inSync.removeAll { !nodes.contains($0.node) }
+        readable.stale.removeAll { !nodes.contains($0.node) }
+        return readable
+    }
+
     private func lookAgain(since: NIODeadline) {
         state = .waiting(since: since)
         let here = NIOLoopBound(self, eventLoop: eventLoop)
@@ -211,11 +243,13 @@ package final class ReadExecution {
         heldBack = []
         targets.began(on: node)
         watchReadSet(node)
+        let own = targets.timeouts(of: node)
         exchange = targets.pool(for: node)
             .send(
                 request, to: Attempt(number: attempts, read: self),
                 options: ExchangeOptions(
-                    firstByteTimeout: settings.firstByteTimeout, idleTimeout: settings.idleTimeout
+                    firstByteTimeout: own.firstByte ?? settings.firstByteTimeout,
+                    idleTimeout: max(own.idle ?? settings.idleTimeout, settings.leastIdleTimeout)
                 )
             )
     }
@@ -227,7 +261,7 @@ package final class ReadExecution {
         watch = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
             let read = here.value
             guard case .trying(let node) = read.state, read.staleness == nil else { return }
-            let readable = read.targets.readable.inSync
+            let readable = read.readable.inSync
             if !readable.isEmpty, !readable.contains(where: { $0.node == node }) {
                 read.replace(node, reason: "left the in-sync set before it answered")
             }
@@ -246,7 +280,7 @@ package final class ReadExecution {
 
     private func refuse(_ message: String) {
         finish()
-        sink?.readRefused(status: 503, message: message)
+        sink?.readRefused(status: 503, message: within.map { "\($0.words): \(message)" } ?? message)
     }
 
     private func finish() {

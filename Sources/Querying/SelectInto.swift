@@ -9,6 +9,8 @@ package struct SelectInto: Equatable, Sendable {
     package let database: String
     /// nil: that of the request, or the database's default.
     package let retentionPolicy: String?
+    /// The nodes that hold what it reads; nil: all.
+    package var within: ReadScope?
 
     /// What the nodes and the writer of the points are told.
     package struct Halves: Equatable, Sendable {

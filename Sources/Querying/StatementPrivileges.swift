@@ -73,7 +73,7 @@ extension Statement {
 }
 
 /// What a request says beside its statements.
-package struct StatementContext: Sendable {
+package struct StatementContext: Equatable, Sendable {
     /// The `db` parameter; empty when there is none.
     package let database: String
     /// It names one node, which is to answer alone.

@@ -16,16 +16,18 @@ struct FeedFailure: Error {
 
 struct ChunkReader {
     private let log: CommitLog
+    private let sets: ReplicaSetTable
     /// Records are read into it and then copied in one piece, so that a chunk holds no more than it needs.
     private var scratch: [UInt8]
     private var last: FeedChunk?
 
-    init(log: CommitLog, chunkBytes: Int) {
+    init(log: CommitLog, sets: ReplicaSetTable, chunkBytes: Int) {
         self.log = log
+        self.sets = sets
         scratch = Array(repeating: 0, count: chunkBytes)
     }
 
-    /// At least one record; `offset` lies below the durable end.
+    /// At least one record or gap; `offset` lies below the durable end.
     mutating func chunk(from offset: Offset) throws(FeedFailure) -> FeedChunk {
         if let last, last.first == offset { return last }
         let chunk = try read(from: offset)
@@ -43,8 +45,8 @@ struct ChunkReader {
                 throw FeedFailure(reason: "\(error)")
             }
             switch result {
-            case .records(let views, let next):
-                return try decode(views, next: next)
+            case .records(let views, let gaps, let next):
+                return try decode(views, gaps, from: offset, next: next)
             case .needs(let bytes):
                 scratch = Array(repeating: 0, count: bytes)
             case .lost(let damage):
@@ -80,24 +82,29 @@ struct ChunkReader {
         return try outcome.get()
     }
 
-    private func decode(_ views: [RecordView], next: Offset) throws(FeedFailure) -> FeedChunk {
-        guard let first = views.first, let last = views.last else {
-            throw FeedFailure(reason: "a read gave no record")
-        }
-        let start = first.body.lowerBound
-        let bytes = ByteBuffer(bytes: scratch[start..<max(start, last.body.upperBound)])
+    private func decode(
+        _ views: [RecordView], _ gaps: [Range<Offset>], from first: Offset, next: Offset
+    ) throws(FeedFailure) -> FeedChunk {
+        let start = views.first?.body.lowerBound ?? 0
+        let bytes = ByteBuffer(bytes: scratch[start..<max(start, views.last?.body.upperBound ?? 0)])
         var records: [FeedRecord] = []
-        records.reserveCapacity(views.count)
+        records.reserveCapacity(views.count + gaps.count)
+        var gapsLeft = gaps[...]
         do throws(RecordFormatError) {
             for view in views {
+                while let gap = gapsLeft.first, gap.lowerBound < view.offset {
+                    records.append(.gap(gap))
+                    gapsLeft.removeFirst()
+                }
                 records.append(try record(view, in: bytes, at: view.body.lowerBound - start))
             }
         } catch {
             throw FeedFailure(reason: "\(error)")
         }
+        records += gapsLeft.map { .gap($0) }
         return FeedChunk(
-            first: first.offset, next: next, records: records, bytes: records.reduce(0) { $0 + $1.bytes }
-        )
+            first: first, next: next, records: records, bytes: records.reduce(0) { $0 + $1.bytes },
+            hasGaps: !gaps.isEmpty)
     }
 
     private func record(
@@ -105,6 +112,7 @@ struct ChunkReader {
     ) throws(RecordFormatError) -> FeedRecord {
         // What a record takes beside its body: its place in queues, its payload object.
         let size = view.body.count + 200
+        let nodes = sets.nodes(view.replicaSet)
         switch view.kind {
         case .points:
             let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
@@ -114,7 +122,7 @@ struct ChunkReader {
             let key = BatchKey(retentionPolicy: record.head.retentionPolicy, precision: record.head.precision)
             return .item(
                 NodeLanes.Item(
-                    offset: view.offset, work: .points(database: record.head.database, key),
+                    offset: view.offset, work: .points(database: record.head.database, key), for: nodes,
                     lines: Int(record.head.lineCount), bytes: size,
                     payload: RecordPayload(.points(payload ?? ByteBuffer()))
                 )
@@ -125,7 +133,7 @@ struct ChunkReader {
             }
             return .item(
                 NodeLanes.Item(
-                    offset: view.offset, work: .mutation(record.laneScope), lines: 0, bytes: size,
+                    offset: view.offset, work: .mutation(record.laneScope), for: nodes, lines: 0, bytes: size,
                     payload: RecordPayload(.mutation(record))
                 )
             )
@@ -133,7 +141,7 @@ struct ChunkReader {
             let record = try scratch.withBody(view.body) { body throws(RecordFormatError) in
                 try RefusalRecord(decoding: body)
             }
-            return .refusal(view.offset, RefusalNotice(record), bytes: size)
+            return .refusal(view.offset, RefusalNotice(record), for: nodes, bytes: size)
         }
     }
 }

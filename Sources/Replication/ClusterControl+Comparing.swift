@@ -5,7 +5,7 @@ import NIOCore
 
 extension ClusterControl {
     struct Comparison: Sendable {
-        /// Those that hold the same, the most complete among them.
+        /// The most complete, and those that hold the same of what both of them should hold.
         var serving: Set<NodeIndex>
         /// Why the others do not serve.
         var words: [NodeIndex: String]
@@ -21,14 +21,15 @@ extension ClusterControl {
             return promise.futureResult
         }
         EventLoopFuture.whenAllSucceed(asked, on: control).whenSuccess { [self] results in
-            done(Self.comparison(nodes, results, names: names))
+            done(Self.comparison(nodes, results, names: names, placement: settings.placement))
         }
     }
 
     private static func comparison(
-        _ nodes: [NodeIndex], _ results: [Result<Inventory, any Error>], names: [String]
+        _ nodes: [NodeIndex], _ results: [Result<Inventory, any Error>], names: [String], placement: Placement?
     ) -> Comparison {
         var read: [(node: NodeIndex, inventory: Inventory)] = []
+        var accepted: [(node: NodeIndex, inventory: Inventory)] = []
         var words: [NodeIndex: String] = [:]
         for (node, result) in zip(nodes, results) {
             switch result {
@@ -36,25 +37,32 @@ extension ClusterControl {
             case .failure(let error): words[node] = "what it holds could not be read (\(error))"
             }
         }
-        guard let best = InventoryComparison.mostComplete(read.map(\.inventory)) else {
+        guard !read.isEmpty else {
             // None could be read: the first in configuration order is as good as any.
             words[nodes[0]] = nil
             return Comparison(serving: [nodes[0]], words: words)
         }
-        let reference = read[best]
-        var serving: Set<NodeIndex> = [reference.node]
-        for entry in read where entry.node != reference.node {
-            let comparison = InventoryComparison([
-                (names[Int(reference.node.value)], reference.inventory),
-                (names[Int(entry.node.value)], entry.inventory),
-            ])
-            if comparison.isEqual {
-                serving.insert(entry.node)
-            } else {
-                let all = comparison.differences.map(\.description) + comparison.gaps
-                let more = all.count > 3 ? ", and \(all.count - 3) more (sluice doctor shows all)" : ""
-                words[entry.node] = all.prefix(3).joined(separator: "; ") + more
+        // The most complete serves, and whoever equals those that serve in what both of them should hold.
+        var serving: Set<NodeIndex> = []
+        while let best = InventoryComparison.mostComplete(read.map(\.inventory)) {
+            let entry = read.remove(at: best)
+            let differences = accepted.lazy.map { other in
+                InventoryComparison([
+                    (names[Int(other.node.value)], other.inventory), (names[Int(entry.node.value)], entry.inventory),
+                ]) { source in
+                    guard let placement else { return true }
+                    let holders = placement.nodes(database: source.database, measurement: source.measurement)
+                    return holders.map { $0.contains(other.node) && $0.contains(entry.node) } ?? false
+                }
             }
+            guard let difference = differences.first(where: { !$0.isEqual }) else {
+                serving.insert(entry.node)
+                accepted.append(entry)
+                continue
+            }
+            let all = difference.differences.map(\.description) + difference.gaps
+            let more = all.count > 3 ? ", and \(all.count - 3) more (sluice doctor shows all)" : ""
+            words[entry.node] = all.prefix(3).joined(separator: "; ") + more
         }
         return Comparison(serving: serving, words: words)
     }

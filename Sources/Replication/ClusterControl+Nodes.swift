@@ -500,35 +500,9 @@ extension ClusterControl {
         state.value.outage.note(bytesAppended: figures.bytes, at: control.monotonicNanoseconds)
         let left = state.value.outage.seconds(room: figures.roomBytes)
         view.update { $0.outageBudget = left }
-        relievePressure(figures)
+        tellLogWhatIsFinished(figures)
+        relievePressure()
+        sets.keep(in: commitLog, logger: logger)
         if let lowest = commitLog.cursors.values.min() { state.value.court.forgetVerdicts(below: lowest) }
-    }
-
-    /// At the log's limit, what only lagging nodes lack and another has is dropped for them (L20).
-    private func relievePressure(_ figures: LogFigures) {
-        let policy = RetentionPolicy(segmentBytes: commitLog.segmentBytes, maximumBytes: figures.maximumBytes)
-        guard figures.roomBytes < policy.wantedRoom else { return }
-        var others = commitLog.cursors
-        var members: [RetentionPolicy.Member] = []
-        for (index, member) in state.value.sync.members.enumerated() {
-            let cursor = others.removeValue(forKey: names[index])
-            let marker = others.removeValue(forKey: Self.markerCursor + names[index])
-            // The log keeps what is above the marker.
-            let needed = cursor.map { min($0, marker ?? $0) }
-            members.append(
-                .init(
-                    node: NodeIndex(index), state: member.state,
-                    cursor: state.value.nodes[index].isBeingGivenUp ? nil : needed))
-        }
-        let decision = policy.decide(
-            room: figures.roomBytes, members: members, otherCursors: Array(others.values),
-            bytesBelow: { commitLog.bytes(below: $0) })
-        for node in decision.givenUp {
-            giveUp(
-                node,
-                reason:
-                    "the log is full, and what \(name(node)) lacks was dropped for it, because a node in sync has it; "
-                    + "copy the data of another node to it, then say sluice nodes trust \(name(node))")
-        }
     }
 }

@@ -26,7 +26,8 @@ extension ClusterControl {
         state.value.reports[report.offset, default: [:]][node] = report
         perform(
             state.value.court.reported(
-                node, report.offset, report.refused, passed: passed, now: control.monotonicNanoseconds))
+                node, report.offset, report.refused, of: report.nodes, passed: passed, now: control.monotonicNanoseconds
+            ))
     }
 
     func forgetReports(of node: NodeIndex) {
@@ -50,7 +51,7 @@ extension ClusterControl {
                 control.execute { [self] in endRecall() }
             case .chunk(let chunk):
                 let notices = chunk.records.compactMap { record in
-                    if case .refusal(_, let notice, _) = record, notice.node.isEmpty { notice } else { nil }
+                    if case .refusal(_, let notice, _, _) = record, notice.node.isEmpty { notice } else { nil }
                 }
                 let isOver = chunk.next >= horizon
                 feed.grant(NodeIndex(scout), bytes: chunk.bytes)
@@ -111,7 +112,7 @@ extension ClusterControl {
             diverged(node, lines, report: any)
         }
         let isDifference = !decision.diverged.isEmpty
-        inTurn(offset, records) { [self] in
+        inTurn(offset, records, for: any.nodes) { [self] in
             // What differs must be known after a crash before the node gets on.
             if isDifference { return makeDurable { [self] in tell(decision, of: offset, reports) } }
             tell(decision, of: offset, reports)
@@ -120,9 +121,11 @@ extension ClusterControl {
 
     /// Appends them, unless a decision on the same record is not durable yet: this one may build on it, and does so
     /// mostly with nothing to add.
-    private func inTurn(_ offset: Offset, _ records: [RefusalRecord], then done: @escaping @Sendable () -> Void) {
+    private func inTurn(
+        _ offset: Offset, _ records: [RefusalRecord], for nodes: NodeSet, then done: @escaping @Sendable () -> Void
+    ) {
         let appending: @Sendable () -> Void = { [self] in
-            append(records) { [self] in
+            append(records, for: nodes) { [self] in
                 done()
                 guard var later = state.value.undurable[offset] else { return }
                 let next = later.isEmpty ? nil : later.removeFirst()
@@ -160,10 +163,12 @@ extension ClusterControl {
 
     /// Until all are durable, however long that takes: no cursor passes a refusal that is not. A decision is known as a
     /// whole after a crash, or not at all: what is known of a record counts as all that the set has refused of it.
-    private func append(_ records: [RefusalRecord], then done: @escaping @Sendable () -> Void) {
-        loops[0].log.value.append(records) { [self] isDurable in
+    private func append(_ records: [RefusalRecord], for nodes: NodeSet, then done: @escaping @Sendable () -> Void) {
+        // A record that was read has one.
+        let number = sets.number(of: nodes) ?? ReplicaSetNumbers.all
+        loops[0].log.value.append(records, replicaSet: number) { [self] isDurable in
             if isDurable { return done() }
-            control.scheduleTask(in: .seconds(1)) { [self] in append(records, then: done) }
+            control.scheduleTask(in: .seconds(1)) { [self] in append(records, for: nodes, then: done) }
         }
     }
 

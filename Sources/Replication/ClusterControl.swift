@@ -36,12 +36,15 @@ package final class ClusterControl: ReplicatorDelegate {
         var ticks: RepeatedTask?
         var chores: RepeatedTask?
         var outage = OutageBudget()
+        /// When the log was last told what is finished.
+        var toldLogAt: Int64?
     }
 
     package let view: ClusterView
     let names: [String]
     let loops: [LoopMember]
     let commitLog: CommitLog
+    let sets: ReplicaSetTable
     let control: any EventLoop
     let state: NIOLoopBoundBox<State>
     let logger: Logger
@@ -61,6 +64,8 @@ package final class ClusterControl: ReplicatorDelegate {
         package var firstAttachPatience: TimeAmount = .seconds(10)
         /// The node's clock may differ from ours by this many nanoseconds before it is worth a warning.
         package var clockSkew: Int64 = 200_000_000
+        /// nil: every node holds everything.
+        package var placement: Placement?
 
         package init() {}
     }
@@ -69,7 +74,8 @@ package final class ClusterControl: ReplicatorDelegate {
     ///   - nodes: name, url and zone of each node, in configuration order.
     ///   - loops: the first one becomes the control loop.
     package init(
-        nodes: [ClusterSnapshot.Node], log: CommitLog, loops: [LoopMember], settings: Settings, logger: Logger
+        nodes: [ClusterSnapshot.Node], log: CommitLog, sets: ReplicaSetTable, loops: [LoopMember],
+        settings: Settings, logger: Logger
     ) {
         precondition(!loops.isEmpty)
         names = nodes.map(\.name)
@@ -77,6 +83,7 @@ package final class ClusterControl: ReplicatorDelegate {
         self.logger = logger
         self.settings = settings
         commitLog = log
+        self.sets = sets
         control = loops[0].eventLoop
         horizon = log.durableEnd
         var snapshot = ClusterSnapshot(nodes: nodes)
@@ -89,7 +96,9 @@ package final class ClusterControl: ReplicatorDelegate {
         }
         state = NIOLoopBoundBox.makeBoxSendingValue(
             State(
-                sync: SyncSet(nodes: nodes.count, settings: settings.sync),
+                sync: SyncSet(
+                    nodes: nodes.count, replicaSets: settings.placement?.replicaSets, roles: nodes.map(\.role),
+                    settings: settings.sync),
                 nodes: controls
             ), eventLoop: control
         )
@@ -99,6 +108,7 @@ package final class ClusterControl: ReplicatorDelegate {
     package func register(_ handles: [ReplicatorHandle]) { replicators.withLockedValue { $0 = handles } }
 
     package func start(feed: LogFeed) {
+        sets.keep(in: commitLog, logger: logger)
         control.execute { [self] in
             recall()
             recallRefusals(from: feed)

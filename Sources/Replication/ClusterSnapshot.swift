@@ -9,6 +9,7 @@ package struct ClusterSnapshot: Sendable {
         package var name: String
         package var url: String
         package var zone: String
+        package var role: NodeRole
         package var isUp = false
         package var missedPings = 0
         package var state = SyncState.catchingUp
@@ -28,7 +29,8 @@ package struct ClusterSnapshot: Sendable {
         /// What it runs by itself.
         package var ownWork = OwnWork()
 
-        package init(name: String, url: String, zone: String) {
+        package init(name: String, url: String, zone: String, role: NodeRole = .normal) {
+            self.role = role
             self.name = name
             self.url = url
             self.zone = zone
@@ -47,12 +49,23 @@ package struct ClusterSnapshot: Sendable {
     /// How long the log can take records at the present rate, in seconds; nil: there is no load.
     package var outageBudget: Double?
 
+    package init(nodes: [Node]) { self.nodes = nodes }
+
     package subscript(node: NodeIndex) -> Node { nodes[Int(node.value)] }
+
+    /// Who may answer when no node is in sync, and how old the oldest record is that it lacks; the most advanced first.
+    /// - Parameter asyncLag: nodes of the role async are read only while they lag by no more; nanoseconds.
+    package func standIns(asyncLag: Int64) -> [(node: NodeIndex, age: Int64)] {
+        fallbacks.map { (node: $0, age: self[$0].backlogAge) }
+            .filter { self[$0.node].role != .async || $0.age <= asyncLag }
+    }
 
     /// Nodes that are known to answer pings.
     package var upCount: Int { nodes.count { $0.isUp } }
     /// Nodes that answer and are fed: what is written now reaches them soon.
-    package var fedCount: Int { nodes.count { $0.isUp && $0.state.isFed } }
+    package var fed: NodeSet {
+        NodeSet(nodes.indices.filter { nodes[$0].isUp && nodes[$0].state.isFed }.map(NodeIndex.init))
+    }
 }
 
 /// A measurement that is not read on a node, because it took, or refused, what others did not.

@@ -27,24 +27,28 @@ package final class RecordPayload: Sendable {
 package enum FeedRecord: Sendable {
     case item(NodeLanes.Item)
     /// Nothing that a node applies; it may speak of what it applies.
-    case refusal(Offset, RefusalNotice, bytes: Int)
+    case refusal(Offset, RefusalNotice, for: NodeSet, bytes: Int)
+    /// Records that the log has left out, because the nodes that they concern have them.
+    case gap(Range<Offset>)
 
     /// Bytes that it takes in memory.
     var bytes: Int {
         switch self {
         case .item(let item): item.bytes
-        case .refusal(_, _, let bytes): bytes
+        case .refusal(_, _, _, let bytes): bytes
+        case .gap: 0
         }
     }
 }
 
-/// Consecutive records.
+/// Consecutive records, and gaps in their place.
 package struct FeedChunk: Sendable {
     package let first: Offset
     package let next: Offset
     package let records: [FeedRecord]
     /// Bytes of its records in the log.
     package let bytes: Int
+    package let hasGaps: Bool
 }
 
 package enum FeedEvent: Sendable {
@@ -79,12 +83,16 @@ package final class LogFeed: Sendable {
     private static let mostFailures = 300
 
     private let log: CommitLog
+    private let sets: ReplicaSetTable
     private let state = NIOLockedValueBox(State())
     /// 1: there is something to look at.
     private let wakeUp = ConditionLock(value: 0)
     private let thread = NIOThreadPool(numberOfThreads: 1)
 
-    package init(log: CommitLog) { self.log = log }
+    package init(log: CommitLog, sets: ReplicaSetTable) {
+        self.log = log
+        self.sets = sets
+    }
 
     package func start() {
         log.onDurableEndAdvanced { [weak self] _ in self?.wake() }
@@ -99,7 +107,9 @@ package final class LogFeed: Sendable {
     package func deliverPending() -> Bool {
         wakeUp.lock()
         wakeUp.unlock(withValue: 0)
-        var reader = state.withLockedValue { $0.reader.take() } ?? ChunkReader(log: log, chunkBytes: Self.chunkBytes)
+        var reader =
+            state.withLockedValue { $0.reader.take() }
+            ?? ChunkReader(log: log, sets: sets, chunkBytes: Self.chunkBytes)
         defer { state.withLockedValue { [reader] in $0.reader = reader } }
         return deliverRound(&reader)
     }
@@ -145,7 +155,7 @@ package final class LogFeed: Sendable {
     }
 
     private func run() {
-        var reader = ChunkReader(log: log, chunkBytes: Self.chunkBytes)
+        var reader = ChunkReader(log: log, sets: sets, chunkBytes: Self.chunkBytes)
         while true {
             wakeUp.lock(whenValue: 1)
             wakeUp.unlock(withValue: 0)
@@ -169,6 +179,7 @@ package final class LogFeed: Sendable {
         for (node, subscription) in due {
             do {
                 let chunk = try reader.chunk(from: subscription.position)
+                if chunk.hasGaps { try checkGaps(of: node, from: subscription.position) }
                 // Another order may have taken this one's place meanwhile.
                 let isCurrent = state.withLockedValue { state in
                     guard state.subscriptions[node]?.id == subscription.id else { return false }
@@ -194,5 +205,15 @@ package final class LogFeed: Sendable {
             }
         }
         return !due.isEmpty
+    }
+
+    /// A gap is nothing to a node that never wanted what was there. One that went back in time, or that is fed from
+    /// further below than its cursor ever stood, may lack what others of its sets had no need of any more.
+    private func checkGaps(of node: NodeIndex, from position: Offset) throws(FeedFailure) {
+        guard let lost = log.leftOut(from: position, where: { [sets] in sets.nodes($0).contains(node) }) else { return }
+        throw FeedFailure(
+            reason:
+                "records between \(lost.lowerBound) and \(lost.upperBound) (exclusive) were left out when all nodes that they "
+                + "concern had applied them", lostBefore: lost.upperBound)
     }
 }

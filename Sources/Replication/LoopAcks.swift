@@ -36,9 +36,10 @@ package final class LoopAcks {
     package var waitingMutations: Int { mutations.count }
 
     package func wait(
-        for offset: Offset, lane database: String, minimum: Int, deadline: Int64, waiter: any AckWaiter
+        for offset: Offset, lane database: String, of nodes: NodeSet, minimum: Int, deadline: Int64,
+        waiter: any AckWaiter
     ) {
-        resolve(writes.add(offset, lane: database, minimum: minimum, deadline: deadline, waiter: waiter))
+        resolve(writes.add(offset, lane: database, of: nodes, minimum: minimum, deadline: deadline, waiter: waiter))
     }
 
     package func waitForAnswers(to offset: Offset, waiter: any MutationWaiter) {

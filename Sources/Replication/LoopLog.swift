@@ -14,6 +14,8 @@ package protocol AppendWaiter: AnyObject {
 package final class LoopLog {
     private let appender: LogAppender
     private var waiting = CircularBuffer<any AppendWaiter>()
+    /// Of the entry that has not ended.
+    private var openRecords = 0
     /// Told of every refusal that became durable: the index of dead letters is not in the way of data.
     private let refusalDurable: @Sendable (Offset) -> Void
 
@@ -39,32 +41,39 @@ package final class LoopLog {
     /// How many records are on their way to the disk.
     package var waitingCount: Int { waiting.count }
 
-    /// Appends points as an entry of their own; `writePayload` fills exactly `payloadBytes`.
+    /// Appends points; `writePayload` fills exactly `payloadBytes`.
+    /// - Parameters:
+    ///   - endsEntry: false: what is appended next belongs to them; after a crash both are there, or none. An error then
+    ///     drops both, and nobody hears of either but by it.
     package func append(
-        points head: PointsRecord.Head, payloadBytes: Int, waiter: any AppendWaiter,
-        writePayload: (UnsafeMutableRawBufferPointer) -> Void
+        points head: PointsRecord.Head, payloadBytes: Int, replicaSet: UInt16, endsEntry: Bool = true,
+        waiter: any AppendWaiter, writePayload: (UnsafeMutableRawBufferPointer) -> Void
     ) throws(LogError) {
-        try appender.append(
-            points: head, payloadBytes: payloadBytes, replicaSet: Self.allNodes, writePayload: writePayload
-        )
+        do throws(LogError) {
+            try appender.append(
+                points: head, payloadBytes: payloadBytes, replicaSet: replicaSet, endsEntry: endsEntry,
+                writePayload: writePayload)
+        } catch {
+            waiting.removeLast(openRecords)
+            openRecords = 0
+            throw error
+        }
         waiting.append(waiter)
+        openRecords = endsEntry ? 0 : openRecords + 1
     }
 
-    /// Appends a record that is an entry of its own.
+    /// Appends a record that is an entry of its own, for all nodes.
     package func append(_ body: some RecordBody, waiter: any AppendWaiter) throws(LogError) {
-        try appender.append(body, replicaSet: Self.allNodes)
+        try appender.append(body, replicaSet: ReplicaSetNumbers.all)
         waiting.append(waiter)
     }
-
-    /// The replica set of records that every node gets.
-    private static let allNodes: UInt16 = 0
 
     /// Appends them as one entry: after a crash all of them are there, or none.
-    package func append(_ refusals: [RefusalRecord], whenDurable: @escaping (Bool) -> Void) {
+    package func append(_ refusals: [RefusalRecord], replicaSet: UInt16, whenDurable: @escaping (Bool) -> Void) {
         guard let last = refusals.indices.last else { return whenDurable(true) }
         do throws(LogError) {
             for (index, refusal) in refusals.enumerated() {
-                try appender.append(refusal, replicaSet: Self.allNodes, endsEntry: index == last)
+                try appender.append(refusal, replicaSet: replicaSet, endsEntry: index == last)
             }
         } catch {
             return whenDurable(false)

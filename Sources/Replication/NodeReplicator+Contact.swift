@@ -13,6 +13,7 @@ extension NodeReplicator {
     /// data. Nothing is sent before both are known (S10, S11).
     func contactLost(reason: String) {
         guard !isStopped else { return }
+        lostAt = eventLoop.monotonicNanoseconds
         switch contact {
         case .unknown: return
         case .interviewing:
@@ -194,13 +195,14 @@ extension NodeReplicator {
     /// Opens the gate once nothing is under way in the node that was not answered.
     private func settle() {
         guard attachment != nil, !isPaused else { return }
-        gate = .settling(Settling(.unanswered, process: attachment?.process?.started ?? ""))
+        gate = .settling(Settling(.unanswered, process: attachment?.process?.started ?? "", lostAt: lostAt))
         fence += 1
         if requestsInFlight == 0 { sample(fence) }
     }
 
     private func sample(_ turn: Int) {
         guard turn == fence, case .settling = gate, requestsInFlight == 0 else { return }
+        let now = eventLoop.monotonicNanoseconds
         questions.fence(database: nil).assumeIsolated().whenSuccess { [self] reading in
             guard !isStopped, turn == fence, case .settling(var settling) = gate else { return }
             let outcome: Settling.Outcome
@@ -209,7 +211,7 @@ extension NodeReplicator {
                 if let process = attachment?.process, process != sample.process {
                     return contactLost(reason: "it was started again")
                 }
-                outcome = settling.sampled(sample.counts)
+                outcome = settling.sampled(sample.counts, now: now)
             case .unavailable(let reason):
                 outcome = settling.couldNotSample()
                 if settling.unreadable >= 3 {

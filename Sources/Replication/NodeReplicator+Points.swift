@@ -177,7 +177,7 @@ extension NodeReplicator {
                     now: eventLoop.monotonicNanoseconds)
             }
         }
-        flights[id]?.delivery?.refused(refusal, dropped: droppedCount(refusal.message), named: named)
+        flights[id]?.delivery?.refused(refusal, dropped: DroppedLines.count(in: refusal.message), named: named)
         // A line that cannot be read is refused before anything is stored, and the rest is stored before it is said.
         if refusal.message.hasPrefix("unable to parse") || refusal.message.hasPrefix("partial write: unable to parse") {
             return proceed(id)

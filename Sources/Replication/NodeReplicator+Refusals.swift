@@ -14,8 +14,9 @@ extension NodeReplicator {
             let words = flight.words ?? entries[0].refusal
             refused[item] = RefusedLines(
                 lines: entries,
+                // As one of the clients of a joined batch would have got them.
                 words: Refusal(
-                    status: words.status, message: Self.words(words.message, dropped: entries.count)),
+                    status: words.status, message: DroppedLines.replaced(in: words.message, by: entries.count)),
                 lacksDatabase: flight.lacksDatabase
             )
         }
@@ -60,12 +61,6 @@ extension NodeReplicator {
         if loss != .nothing { replayedLosses.append((item.offset, loss)) }
     }
 
-    /// The words of a joined batch as one of its clients would have got them.
-    private static func words(_ message: String, dropped: Int) -> String {
-        guard let digits = droppedDigits(message) else { return message }
-        return message[..<digits.lowerBound] + "\(dropped)" + message[digits.upperBound...]
-    }
-
     func reportWhatWasHeldBack() {
         for (id, flight) in flights where flight.unreported != nil { report(id) }
     }
@@ -86,7 +81,9 @@ extension NodeReplicator {
             guard !report.lines.isEmpty else { continue }
             report = withoutReplayed(report, item.offset, database, payload)
             reports.append(
-                RefusalReport(offset: item.offset, database: database, key: key, payload: payload, refused: report))
+                RefusalReport(
+                    offset: item.offset, nodes: item.nodes, database: database, key: key, payload: payload,
+                    refused: report))
         }
         if reports.isEmpty { return finish(id) }
         // All of them first: a decision may come at once.

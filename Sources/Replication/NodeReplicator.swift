@@ -102,6 +102,9 @@ package final class NodeReplicator {
     /// New with each row of samples.
     var fence = 0
     var contact = Contact.unknown
+    /// When a request may last have been left alone on its way: a connection was lost, or the process before this one
+    /// ended. Monotonic nanoseconds.
+    var lostAt: Int64
     var interviews = 0
     var attachment: NodeAttachment?
     /// An attachment that waits until nothing is in flight any more.
@@ -162,6 +165,7 @@ package final class NodeReplicator {
         self.delegate = delegate
         self.figures = figures
         self.logger = logger
+        lostAt = eventLoop.monotonicNanoseconds
         lanes = NodeLanes(cursor: .zero, limits: settings.batch)
         health = Health(missesUntilDown: settings.pingMisses)
     }
@@ -210,13 +214,18 @@ package final class NodeReplicator {
             for record in chunk.records {
                 attachment?.noteFed(record.bytes, at: lanes.end)
                 switch record {
-                case .item(let item):
+                case .item(let item) where item.nodes.contains(node):
                     noteReplayed(item)
                     lanes.enqueue(item)
-                case .refusal(let offset, let notice, let bytes):
+                case .item(let item):
+                    skipped += item.bytes
+                    lanes.skip(item.offset)
+                case .refusal(let offset, let notice, let nodes, let bytes):
                     skipped += bytes
                     lanes.skip(offset)
-                    heard(notice)
+                    if nodes.contains(node) { heard(notice) }
+                case .gap(let gap):
+                    lanes.skip(to: gap.upperBound)
                 }
             }
             if skipped > 0 { feed.grant(node, bytes: skipped) }

@@ -37,7 +37,7 @@ package enum NodeRequests {
     static let ping = NodeRequest(method: .GET, target: "/ping")
 
     /// The text that `percentEncoded` was given.
-    static func decoded(_ text: Substring) -> String {
+    package static func decoded(_ text: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {

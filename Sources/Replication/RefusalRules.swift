@@ -98,26 +98,6 @@ package struct RefusalRule: Hashable, Sendable {
     }
 }
 
-/// How many points a node says it dropped, at the least; nil when it does not say.
-func droppedCount(_ words: String) -> Int? { droppedDigits(words).flatMap { Int(words[$0]) } }
-
-/// The number behind the last `dropped=`.
-func droppedDigits(_ words: String) -> Range<String.Index>? {
-    let mark = "dropped="
-    var text = words
-    let range: Range<Int>? = text.withUTF8 { bytes in
-        var end: Int?
-        while let found = bytes.firstPosition(of: mark, from: end ?? 0) { end = found + mark.utf8.count }
-        guard let end else { return nil }
-        let digits = bytes[end...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        return digits.startIndex..<digits.endIndex
-    }
-    return range.map { range in
-        let start = words.utf8.index(words.startIndex, offsetBy: range.lowerBound)
-        return start..<words.utf8.index(start, offsetBy: range.count)
-    }
-}
-
 /// The kinds of lines that were refused lately, by database.
 struct RecentRefusals {
     struct Entry {

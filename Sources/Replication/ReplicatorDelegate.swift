@@ -70,6 +70,8 @@ package struct Interviewed: Sendable {
 /// Lines of a record that a node refused.
 package struct RefusalReport: Sendable {
     package var offset: Offset
+    /// The record's replica set.
+    package var nodes: NodeSet
     package var database: String
     package var key: BatchKey
     package var payload: ByteBuffer

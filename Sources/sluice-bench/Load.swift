@@ -31,6 +31,9 @@ struct LoadShape: ParsableArguments {
     @Option(help: "Lines of one request.")
     var lines = 10
 
+    @Option(help: "Measurements that the lines of a request go round in.")
+    var measurements = 1
+
     @Option(help: "Seconds that are measured.")
     var seconds = 5.0
 
@@ -47,8 +50,8 @@ struct LoadShape: ParsableArguments {
     var requests = 0
 
     func validate() throws {
-        guard connections > 0, lines > 0, seconds > 0, warmup >= 0 else {
-            throw ValidationError("--connections, --lines and --seconds must be positive")
+        guard connections > 0, lines > 0, measurements > 0, seconds > 0, warmup >= 0 else {
+            throw ValidationError("--connections, --lines, --measurements and --seconds must be positive")
         }
     }
 }
@@ -232,7 +235,8 @@ final class LoadConnection {
         for line in 0..<shape.lines {
             let host = "server\(number / 10)\(number % 10)"
             let values = "usage_idle=9\(line % 8).237,usage_system=3.2\(line % 7),usage_user=5.\(line % 9)1"
-            body += Array("cpu,cpu=cpu\(line),host=\(host) \(values) ".utf8)
+            let name = shape.measurements == 1 ? "cpu" : "cpu\(line % shape.measurements)"
+            body += Array("\(name),cpu=cpu\(line),host=\(host) \(values) ".utf8)
             places.append(body.count)
             body += Array("\(timestamp)\n".utf8)
         }

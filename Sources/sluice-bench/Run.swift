@@ -18,6 +18,9 @@ struct Run: ParsableCommand {
     @Option(help: "How often each is measured; the median counts.")
     var rounds = 3
 
+    @Flag(help: "Also measure four nodes with ten measurements, in one replica set and spread over four.")
+    var placed = false
+
     @Option(help: "Event loops of the gateway; by default what it chooses itself.")
     var threads: Int?
 
@@ -57,6 +60,11 @@ struct Run: ParsableCommand {
             for level in levels {
                 note("round \(round) of \(rounds): through the gateway, ack \(level)")
                 phases.append(try bench.throughGateway(ack: level))
+                guard placed else { continue }
+                for placement in [Bench.Placement.oneSet, .fourSets] {
+                    note("round \(round) of \(rounds): \(placement.rawValue), ack \(level)")
+                    phases.append(try bench.throughGateway(ack: level, placement))
+                }
             }
         }
         let report = Report(machine: Machine(), disk: disk, shape: shape, rounds: rounds, phases: phases)
@@ -144,6 +152,23 @@ struct LoadFigures {
 
 /// Starts and stops the programs of each phase.
 struct Bench {
+    /// What ten measurements are placed on, of four nodes; always two copies.
+    enum Placement: String {
+        case oneSet = "one set"
+        case fourSets = "four sets"
+
+        var rules: String {
+            switch self {
+            case .oneSet: "{default: [a, b]}"
+            case .fourSets:
+                """
+                {measurements: {cpu0: [a, b], cpu1: [b, c], cpu2: [c, d], cpu3: [d, a], cpu4: [a, b], cpu5: [b, c], \
+                cpu6: [c, d], cpu7: [d, a], cpu8: [a, b], cpu9: [b, c]}}
+                """
+            }
+        }
+    }
+
     let gateway: String
     let program: String
     let shape: LoadShape
@@ -164,8 +189,9 @@ struct Bench {
         )
     }
 
-    func throughGateway(ack level: String) throws -> Phase {
-        let sinks = [try startSink("a"), try startSink("b")]
+    func throughGateway(ack level: String, _ placement: Placement? = nil) throws -> Phase {
+        let names = placement == nil ? ["a", "b"] : ["a", "b", "c", "d"]
+        let sinks = try names.map { try startSink($0) }
         defer { for sink in sinks { sink.process.stop() } }
         let folder = try ScratchFolder(in: scratch)
         defer { folder.remove() }
@@ -177,10 +203,12 @@ struct Bench {
             data_dir: \(folder.path)/data
             ack: \(level)
             nodes:
-              - {name: a, url: http://127.0.0.1:\(sinks[0].port)}
-              - {name: b, url: http://127.0.0.1:\(sinks[1].port)}
 
             """
+        for (name, sink) in zip(names, sinks) {
+            configuration += "  - {name: \(name), url: http://127.0.0.1:\(sink.port)}\n"
+        }
+        if let placement { configuration += "placement: \(placement.rules)\n" }
         if let threads { configuration += "threads: \(threads)\n" }
         try writeFile("\(folder.path)/sluice.yaml", configuration)
         let process = try Child(
@@ -191,12 +219,12 @@ struct Bench {
         try waitUntilReady(process, admin: admin)
 
         let before = process.processorSeconds
-        let figures = try load(port: port)
+        let figures = try load(port: port, measurements: placement == nil ? shape.measurements : 10)
         let drainStart = now()
-        try waitUntilArrived(figures.acknowledgedLines, at: sinks.map(\.port))
+        try waitUntilArrived(figures.acknowledgedLines, at: sinks.map(\.port), areAllWhole: placement == nil)
         let drained = Double(now() - drainStart) / 1e9
         return Phase(
-            way: level,
+            way: placement.map { "\(level), \($0.rawValue)" } ?? level,
             load: figures,
             processorSeconds: process.processorSeconds - before,
             peakResidentBytes: process.peakResidentBytes,
@@ -214,12 +242,12 @@ struct Bench {
         return (process, port)
     }
 
-    private func load(port: Int) throws -> LoadFigures {
+    private func load(port: Int, measurements: Int? = nil) throws -> LoadFigures {
         var arguments = [
             program, "load", "--json", "--port", "\(port)", "--connections", "\(shape.connections)", "--lines",
             "\(shape.lines)", "--seconds", "\(shape.seconds)", "--warmup", "\(shape.warmup)", "--database",
             shape.database,
-            "--requests", "\(shape.requests)",
+            "--requests", "\(shape.requests)", "--measurements", "\(measurements ?? shape.measurements)",
         ]
         if !shape.parameters.isEmpty { arguments += ["--parameters", shape.parameters] }
         let process = try Child(arguments, log: "\(scratch)/load.log")
@@ -242,13 +270,15 @@ struct Bench {
     }
 
     /// A gateway delivers at least once, so that a sink may count more lines than were acknowledged, never fewer.
-    private func waitUntilArrived(_ lines: Int, at ports: [Int]) throws {
+    /// - Parameter areAllWhole: each sink gets every line; else two of them do.
+    private func waitUntilArrived(_ lines: Int, at ports: [Int], areAllWhole: Bool) throws {
         var last = ""
         do {
-            try waiting(seconds: 120, for: "all acknowledged lines to arrive at both sinks") {
+            try waiting(seconds: 120, for: "all acknowledged lines to arrive at the sinks") {
                 let arrived = try ports.map { try counts($0).lines }
                 last = "\(lines) lines were acknowledged, the sinks have \(arrived)"
-                return arrived.allSatisfy { $0 >= lines } ? true : nil
+                let isEnough = areAllWhole ? arrived.allSatisfy { $0 >= lines } : arrived.reduce(0, +) >= 2 * lines
+                return isEnough ? true : nil
             }
         } catch {
             throw BenchError("\(error): \(last)")

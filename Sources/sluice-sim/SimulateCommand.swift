@@ -41,10 +41,14 @@ struct Size: ParsableArguments {
     @Option(help: "Faults in each run.")
     var faults = 50
 
+    @Flag(help: "Measurements lie on some of the nodes, by rules of each run's own.")
+    var placed = false
+
     func options(_ seed: UInt64) -> RunOptions {
         var options = RunOptions(seed: seed)
         options.operations = operations
         options.faults = faults
+        options.isPlaced = placed
         return options
     }
 }
@@ -87,6 +91,7 @@ struct RunCommand: ParsableCommand {
                     [
                         "run", "--is-child", "--seed", "\(next)", "--runs", "\(count)", "--operations",
                         "\(size.operations)", "--faults", "\(size.faults)", keepGoing ? "--keep-going" : nil,
+                        size.placed ? "--placed" : nil,
                     ].compactMap { $0 })
                 next += count
                 continue

@@ -35,14 +35,22 @@ struct CheckCommand: AsyncParsableCommand {
             for node in configuration.nodes {
                 let user = node.credential.map { " as user \($0.username)" } ?? ""
                 let tls = node.tls.map { ", \($0)" } ?? ""
+                let zone = node.zone.isEmpty ? "" : ", zone \(node.zone)"
+                let role = node.role == .normal ? "" : ", \(node.role.rawValue)"
                 table.add([
-                    "node \(node.name)", node.url + user + tls, (loaded.origins["nodes"] ?? .builtIn).description,
+                    "node \(node.name)", node.url + user + tls + zone + role,
+                    (loaded.origins["nodes"] ?? .builtIn).description,
                 ])
+            }
+            for rule in loaded.placementRules {
+                table.add([rule.name, rule.target.description, rule.origin.description])
             }
             Terminal.show(table.lines().joined(separator: "\n") + "\n\n")
         }
         let count = configuration.nodes.count
+        let sets = configuration.placement == nil ? 1 : configuration.replicaSetCount
         Terminal.show(
-            "The configuration is good: \(count) node\(count == 1 ? "" : "s"), ack \(configuration.ack.rawValue).\n")
+            "The configuration is good: \(count) node\(count == 1 ? "" : "s"), "
+                + "\(sets == 1 ? "" : "\(sets) possible replica sets, ")ack \(configuration.ack.rawValue).\n")
     }
 }

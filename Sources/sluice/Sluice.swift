@@ -11,6 +11,6 @@ struct Sluice: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, NodesCommand.self,
             DoctorCommand.self, ExplainCommand.self, DeadLettersCommand.self, LogCommand.self,
-            UsersCommand.self,
+            UsersCommand.self, PlacementCommand.self, ImportConfigCommand.self,
         ])
 }

@@ -20,9 +20,10 @@ extension [AckTracker.Resolved] {
 }
 
 extension AckTracker {
-    fileprivate mutating func add(_ value: Int, minimum: Int = 0, lane: String = "db", deadline: Int64 = .max) -> [Int]
-    {
-        add(offset(value), lane: lane, minimum: minimum, deadline: deadline, waiter: Client(value)).values
+    fileprivate mutating func add(
+        _ value: Int, minimum: Int = 0, lane: String = "db", of nodes: NodeSet = .everybody, deadline: Int64 = .max
+    ) -> [Int] {
+        add(offset(value), lane: lane, of: nodes, minimum: minimum, deadline: deadline, waiter: Client(value)).values
     }
 }
 
@@ -45,6 +46,22 @@ struct AckTrackerTests {
         #expect(acks.add(0, lane: "x").isEmpty)
         #expect(acks.applied(a, lane: "y", through: offset(9)).isEmpty)
         #expect(acks.applied(a, lane: "x", through: offset(9)).values == [0])
+    }
+
+    @Test("a record waits for the nodes of its replica set alone, and others of its lane do not wait for it")
+    func replicaSets() {
+        var acks = AckTracker(nodes: 3, ackSet: [a, b, c], withoutInSyncNode: .refuse)
+        #expect(acks.add(0, of: [a, b]).isEmpty)
+        #expect(acks.add(1, of: [b, c]).isEmpty)
+        #expect(acks.add(2, minimum: 2, of: [b, c]).isEmpty)
+        #expect(acks.add(3, of: [a, b]).isEmpty)
+        #expect(acks.applied(c, lane: "db", through: offset(2)).isEmpty)
+        #expect(acks.applied(a, lane: "db", through: offset(3)).isEmpty, "b is waited for too")
+        #expect(acks.applied(b, lane: "db", through: offset(1)).values.sorted() == [0, 1])
+        #expect(acks.setAckSet([a, c]).values == [3], "the count of the third is not reached without b")
+        #expect(acks.applied(b, lane: "db", through: offset(2)).values == [2])
+        #expect(acks.add(4, of: [b]).isEmpty == false, "nobody of its set is in sync")
+        #expect(acks.add(5, of: [a, b]).isEmpty)
     }
 
     @Test("A1 a node that leaves is not waited for any more")

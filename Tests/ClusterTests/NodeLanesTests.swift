@@ -52,6 +52,15 @@ struct NodeLanesTests {
         #expect(lanes.next().map(\.offsets) == [[3]])
     }
 
+    @Test("S6 databases whose names only look the same are never joined")
+    func alike() {
+        var lanes = Lanes(cursor: .zero)
+        lanes.enqueue(points(0, "caf\u{e9}"))
+        lanes.enqueue(points(1, "cafe\u{301}"))
+        let batches = lanes.next()
+        #expect(batches.allSatisfy { $0.offsets.count == 1 })
+    }
+
     @Test("a batch ends at another policy, at the limit of lines and at the limit of bytes")
     func batchEnds() {
         var lanes = Lanes(cursor: .zero, limits: .init(lines: 10, bytes: 100))
@@ -168,6 +177,20 @@ struct NodeLanesTests {
         #expect(lanes.cursor == Offset(8))
         lanes.applied(lanes.next()[0].id)
         #expect(lanes.cursor == Offset(10) && lanes.isEmpty)
+    }
+
+    @Test("what the log left out moves the cursor too, however much it is")
+    func gaps() {
+        var lanes = Lanes(cursor: .zero)
+        lanes.skip(to: Offset(1 << 40))
+        #expect(lanes.cursor == Offset(1 << 40) && lanes.isEmpty)
+        lanes.enqueue(points(1 << 40, "a"))
+        lanes.skip(to: Offset(1 << 50))
+        lanes.enqueue(points(1 << 50, "b"))
+        #expect(lanes.cursor == Offset(1 << 40))
+        #expect(!lanes.isDone(Offset(1 << 40)) && lanes.isDone(Offset(1 << 41)) && !lanes.isDone(Offset(1 << 50)))
+        for batch in lanes.next() { lanes.applied(batch.id) }
+        #expect(lanes.cursor == Offset((1 << 50) + 1))
     }
 
     @Test("a record is done when it is applied or does not concern the node, also ahead of the cursor")

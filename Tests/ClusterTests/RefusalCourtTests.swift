@@ -39,6 +39,20 @@ struct RefusalCourtTests {
         #expect(court.openCases == 0)
     }
 
+    @Test("only nodes of the record's replica set have a say, and only they are waited for")
+    func replicaSets() {
+        var court = RefusalCourt(ackSet: nodes(0, 1, 2))
+        #expect(
+            court.reported(node(1), offset, lines(3, by: 1), of: nodes(1, 2), passed: nodes(0))
+                == [.ask(nodes(2), offset)])
+        #expect(court.overdue(now: 10, after: 5) == nodes(2))
+        #expect(court.setAckSet(nodes(1, 2)).isEmpty)
+        #expect(court.setAckSet(nodes(0, 1, 2)).isEmpty, "0 is not asked")
+        #expect(
+            court.reported(node(2), offset, lines(3, by: 2), of: nodes(1, 2), passed: nodes(0))
+                == [decided(final: lines(3, by: 1), parties: [1, 2])])
+    }
+
     @Test("what only some refuse of lines that others took differs on them, what all refuse is final nevertheless")
     func common() {
         var court = RefusalCourt(ackSet: nodes(0, 1))

@@ -21,6 +21,15 @@ private let copy = SyncState.needsCopy(reason: "")
 private let gone = SyncState.detached(reason: "")
 private let paused = SyncState.paused(reason: "")
 
+private struct Divided: CustomTestStringConvertible {
+    let testDescription: String
+    /// State, cursor, sets by number.
+    let members: [(SyncState, Int?, [Int])]
+    var short: Set<Int> = [0, 1, 2, 3]
+    let givenUp: [Int]
+    var freed: UInt64 = 0
+}
+
 @Suite("Who is given up when the log is full")
 struct RetentionPolicyTests {
     @Test(
@@ -78,16 +87,63 @@ struct RetentionPolicyTests {
                 members: [(.inSync, 950), (.catchingUp, 50)], others: [180], givenUp: [1], freed: 1000),
         ])
     fileprivate func decisions(this: Case) {
+        let all = NodeSet.first(this.members.count)
         let members = this.members.enumerated().map { index, member in
             RetentionPolicy.Member(
-                node: NodeIndex(index), state: member.0, cursor: member.1.map { Offset(UInt64($0)) })
+                node: NodeIndex(index), state: member.0, cursor: member.1.map { Offset(UInt64($0)) }, sets: [all])
         }
         let decision = RetentionPolicy(wantedRoom: 2000).decide(
-            room: this.room, members: members, otherCursors: this.others.map { Offset(UInt64($0)) },
-            bytesBelow: bytesBelow)
+            room: this.room, shortSets: [all], members: members,
+            otherCursors: this.others.map { Offset(UInt64($0)) }, bytesFinished: { bytesBelow($0[all] ?? .zero) })
         #expect(decision.givenUp == this.givenUp.map(NodeIndex.init))
         #expect(decision.freed == this.freed)
         #expect(decision.isShort == this.isShort)
+    }
+
+    /// Sets of nodes 0 and 1, of 1 and 2, of 2 alone, of 2 and 3.
+    private static let sets = [[0, 1], [1, 2], [2], [2, 3]].map { NodeSet($0.map { NodeIndex($0) }) }
+
+    @Test(
+        "L20 with several replica sets a node is given up only if each of its sets has another copy",
+        arguments: [
+            Divided(
+                testDescription: "the other of its set has it", members: [(.inSync, 900, [0]), (.catchingUp, 0, [0])],
+                givenUp: [1], freed: 9000),
+            Divided(
+                testDescription: "one of its sets has no other in sync",
+                members: [(.inSync, 900, [0]), (.catchingUp, 0, [0, 1]), (.catchingUp, 900, [1])], givenUp: []),
+            Divided(
+                testDescription: "each of its sets has another",
+                members: [(.inSync, 900, [0]), (.catchingUp, 0, [0, 1]), (.inSync, 500, [1])], givenUp: [1],
+                freed: 9000 + 5000),
+            Divided(
+                testDescription: "the only node of a set is never given up",
+                members: [(.inSync, 900, [0]), (.inSync, 900, [0]), (.catchingUp, 0, [2])], givenUp: []),
+            Divided(
+                testDescription: "another in sync that is not further has not applied it",
+                members: [(.inSync, 100, [0]), (.catchingUp, 100, [0])], givenUp: []),
+            Divided(
+                testDescription: "a set in which there is room costs its node nothing",
+                members: [(.inSync, 900, [0]), (.catchingUp, 0, [0]), (.catchingUp, 0, [2])], short: [2], givenUp: []),
+            Divided(
+                testDescription: "a node whose sets have no backlog holds nothing",
+                members: [(.inSync, 900, [0]), (.catchingUp, 0, [])], givenUp: []),
+            Divided(
+                testDescription: "who comes first and frees nothing is spared",
+                members: [(.catchingUp, 20, [0]), (.inSync, 90, [0]), (.catchingUp, 60, [3]), (.inSync, 400, [3])],
+                givenUp: [2], freed: 4000),
+        ])
+    fileprivate func divided(this: Divided) {
+        let members = this.members.enumerated().map { index, member in
+            RetentionPolicy.Member(
+                node: NodeIndex(index), state: member.0, cursor: member.1.map { Offset(UInt64($0)) },
+                sets: member.2.map { Self.sets[$0] })
+        }
+        let decision = RetentionPolicy(wantedRoom: 2000).decide(
+            room: 0, shortSets: Set(this.short.map { Self.sets[$0] }), members: members,
+            bytesFinished: { $0.values.reduce(0) { $0 + bytesBelow($1) } })
+        #expect(decision.givenUp == this.givenUp.map(NodeIndex.init))
+        #expect(decision.freed == this.freed)
     }
 
     @Test("the room that is wanted is two segments, or a quarter of a small log")

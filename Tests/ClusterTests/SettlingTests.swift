@@ -122,6 +122,24 @@ struct SettlingTests {
         }
     }
 
+    @Test("S10 what the network may still hold of a connection that was lost is waited for, and looked for once more")
+    func transit() {
+        let (lost, end) = (Int64(7_000_000_000), 7_000_000_000 + Settling.longestTransit)
+        var settling = Settling(.unanswered, process: "p", lostAt: lost)
+        #expect(settling.sampled(counts(), now: lost) == again)
+        #expect(settling.sampled(counts(), now: lost + 20_000_000) == again)
+        let wait = settling.sampled(counts(), now: lost + 40_000_000)
+        #expect(wait == .again(after: Settling.longestTransit - 40_000_000))
+        // What had been on its way is at work now.
+        #expect(settling.sampled(counts(active: 1), now: end) == again)
+        #expect(settling.sampled(counts(), now: end + 20_000_000) == again)
+        #expect(settling.sampled(counts(), now: end + 40_000_000) == again)
+        #expect(settling.sampled(counts(), now: end + 60_000_000) == .settled)
+        // Another process never got it.
+        settling = Settling(.unanswered, process: "p", lostAt: lost)
+        #expect(settling.sampled(counts("q"), now: lost) == .settled)
+    }
+
     @Test("S10 random samples: it settles exactly when the last three were clean", arguments: 0..<50)
     func random(seed: UInt64) {
         var random = SplitMix(seed: seed)

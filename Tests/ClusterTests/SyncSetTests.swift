@@ -57,6 +57,47 @@ struct SyncSetTests {
         #expect(sync.readSet == [a])
     }
 
+    @Test("a node whose role is not to be waited for stays catching-up, and only an async one is a stand-in")
+    func roles() {
+        var sync = SyncSet(nodes: 3, roles: [.normal, .writeOnly, .async])
+        for index in 0..<3 {
+            _ = sync.healthChanged(NodeIndex(index), isUp: true, missedPings: 0)
+            _ = sync.attached(NodeIndex(index), cursor: offset(10), horizon: offset(0))
+        }
+        #expect(sync.fallbacks() == [a, NodeIndex(2)])
+        #expect(sync.tick(now: 0, durableEnd: offset(10)) == [.announce(ackSet: [a], announcement: 1)])
+        _ = sync.confirmed(announcement: 1, durableEnd: offset(10))
+        #expect(sync.readSet == [a])
+        #expect(sync.tick(now: second, durableEnd: offset(10)).isEmpty)
+        #expect(sync.obstacle(b)?.contains("write-only") == true)
+    }
+
+    @Test("A12 a slow node stays where its replica set would have nobody without it, and leaves where there is another")
+    func slowInASet() {
+        let c = NodeIndex(2)
+        for (sets, leaves) in [([[a, b, c]], true), ([[a, b], [b, c]], true), ([[a, b], [b]], false)]
+            as [([NodeSet], Bool)]
+        {
+            var sync = SyncSet(nodes: 3, replicaSets: Set(sets))
+            for index in 0..<3 {
+                _ = sync.healthChanged(NodeIndex(index), isUp: true, missedPings: 0)
+                _ = sync.attached(NodeIndex(index), cursor: offset(10), horizon: offset(0))
+            }
+            _ = sync.tick(now: 0, durableEnd: offset(10))
+            _ = sync.confirmed(announcement: 1, durableEnd: offset(10))
+            #expect(sync.readSet == [a, b, c])
+            var now: Int64 = 0
+            for step in 1...200 {
+                now += 50_000_000
+                _ = sync.progressed(a, cursor: offset(10 + step))
+                _ = sync.progressed(c, cursor: offset(10 + step))
+                _ = sync.tick(now: now, durableEnd: offset(10 + step))
+            }
+            #expect(sync.ackSet.contains(b) == !leaves, "\(sets)")
+            #expect(sync.ackSet.contains(a) && sync.ackSet.contains(c))
+        }
+    }
+
     @Test("an announcement that was overtaken by a departure does not let a node in")
     func overtakenAnnouncement() {
         var sync = attached(5, 5)

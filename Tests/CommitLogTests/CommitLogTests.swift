@@ -161,7 +161,7 @@ import Testing
             while next < Offset(total), !stop.load(ordering: .relaxed) {
                 let before = log.durableEnd
                 switch try? log.read(from: next, into: buffer) {
-                case .records(let records, let after):
+                case .records(let records, _, let after):
                     for record in records {
                         let expected = TestContent(entry: record.offset.rawValue, index: 0, count: 1)
                         if TestContent(UnsafeRawBufferPointer(rebasing: buffer[record.body])) != expected {

@@ -284,7 +284,7 @@ import Testing
         }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 8)
         defer { buffer.deallocate() }
-        guard case .records(let views, let next) = try log.read(from: .zero, into: buffer) else {
+        guard case .records(let views, _, let next) = try log.read(from: .zero, into: buffer) else {
             Issue.record("no records")
             return
         }

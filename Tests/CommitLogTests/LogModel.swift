@@ -43,6 +43,7 @@ struct ReadRecord {
 enum ReadPiece {
     case record(ReadRecord)
     case lost(LogDamage)
+    case gap(Range<Offset>)
 }
 
 /// Anything that reads as the log does.
@@ -63,10 +64,13 @@ func readAll(
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
         defer { buffer.deallocate() }
         switch try log.read(from: next, into: buffer) {
-        case .records(let records, let after):
+        case .records(let records, let gaps, let after):
+            var left = gaps[...]
             for view in records {
+                while let gap = left.first, gap.lowerBound < view.offset { pieces.append(.gap(left.removeFirst())) }
                 pieces.append(.record(ReadRecord(view: view, body: Array(buffer[view.body]))))
             }
+            pieces += left.map { .gap($0) }
             next = after
         case .needs(let bytes): size = bytes
         case .lost(let damage):
@@ -79,6 +83,10 @@ func readAll(
 
 func records(_ pieces: [ReadPiece]) -> [ReadRecord] {
     pieces.compactMap { if case .record(let record) = $0 { record } else { nil } }
+}
+
+func gaps(_ pieces: [ReadPiece]) -> [Range<Offset>] {
+    pieces.compactMap { if case .gap(let gap) = $0 { gap } else { nil } }
 }
 
 func losses(_ pieces: [ReadPiece]) -> [LogDamage] {

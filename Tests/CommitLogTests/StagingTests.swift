@@ -190,7 +190,7 @@ private final class ReaderLife: Sendable {
         while true {
             let isLast = isOver()
             switch try? log.read(from: next, into: buffer) {
-            case .records(let records, let after):
+            case .records(let records, _, let after):
                 for record in records {
                     let body = UnsafeRawBufferPointer(rebasing: buffer[record.body])
                     if TestContent(body) == nil { wrong.add(1, ordering: .relaxed) }

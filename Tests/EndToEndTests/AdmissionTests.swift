@@ -141,6 +141,50 @@ extension EndToEnd {
             }
         }
 
+        @Test("A10 requests under way over all users have a limit; what says that the gateway works has none")
+        func allRequests() async throws {
+            try await TestCluster.run(.init(limits: ["requests": "2"]), nodes: ["a"]) { cluster in
+                let held = [try await Self.hanging(cluster.gateway.port), try await Self.hanging(cluster.gateway.port)]
+                for target in ["/query?q=SHOW+DATABASES", "/write?db=t", "/api/v2/buckets", "/nothing"] {
+                    let reply = try await cluster.client.send(target.hasPrefix("/write") ? .post : .get, target)
+                    try Self.requireRefused(reply, "too many requests are under way")
+                }
+                for (target, status) in [("/ping", 204), ("/health", 200), ("/ready", 200), ("/status", 204)] {
+                    #expect(try await cluster.client.send(.get, target).status == status, "\(target)")
+                }
+                #expect(try await Self.refused("requests", cluster) == 4)
+                for connection in held { await connection.send("m v=1 1234") }
+                for connection in held { #expect(await connection.receiveAnswer().hasPrefix("HTTP/1.1 204")) }
+                #expect(try await cluster.client.write("m v=2 2", db: "t").status == 204)
+            }
+        }
+
+        @Test("A9 connections of a listener have a limit of their own; the others take no part in it")
+        func listenerConnections() async throws {
+            let port = try FreePort.next()
+            let listeners = "[{listen: 127.0.0.1:\(port), limits: {connections: 2}}]"
+            try await TestCluster.run(.init(["listeners": listeners]), nodes: ["a"]) { cluster in
+                func ping(_ port: Int) async throws -> (connection: RawConnection, answer: String) {
+                    let connection = try RawConnection(port: port)
+                    await connection.send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n")
+                    return (connection, await connection.receiveAnswer())
+                }
+                var held: [RawConnection] = []
+                for _ in 0..<2 {
+                    let (connection, answer) = try await ping(port)
+                    #expect(answer.hasPrefix("HTTP/1.1 204"))
+                    held.append(connection)
+                }
+                let refused = try await ping(port).answer
+                #expect(refused.hasPrefix("HTTP/1.1 503") && refused.contains("Retry-After: 1"), "\(refused)")
+                #expect(try await ping(cluster.gateway.port).answer.hasPrefix("HTTP/1.1 204"))
+                held.removeLast()
+                try await eventually("there is room again") {
+                    try await ping(port).answer.hasPrefix("HTTP/1.1 204")
+                }
+            }
+        }
+
         @Test("A9 connections of one client are limited; one that leaves makes room for another")
         func connections() async throws {
             let settings = GatewayProcess.Settings(limits: ["connections_per_address": "3"])

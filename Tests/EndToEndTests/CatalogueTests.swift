@@ -8,19 +8,74 @@ import Testing
 extension EndToEnd {
     @Suite(.serialized)
     struct CatalogueTests {
-        /// A database that the catalogue has: CREATE DATABASE of it writes no record.
-        private func waitUntilKnown(_ db: String, _ cluster: TestCluster) async throws {
-            try await eventually("the catalogue has \(db)") {
-                let end = try await cluster.gateway.status().log.durableEnd
-                try await cluster.client.execute("CREATE DATABASE \(quoted(db))")
-                return try await cluster.gateway.status().log.durableEnd == end
+        @Test(
+            "A10 after a start a write to a database that there is not is told so, never acknowledged and refused later"
+        )
+        func early() async throws {
+            try await TestCluster.run(db: nil) { cluster in
+                for round in 0..<5 {
+                    try await cluster.gateway.kill()
+                    try cluster.gateway.launch()
+                    var client = cluster.client
+                    client.timeout = .seconds(10)
+                    let reply = try await eventually("round \(round): the gateway answers", every: .milliseconds(1)) {
+                        try? await client.write("m v=1 1", db: "none")
+                    }
+                    #expect(reply.status == 404, "round \(round): \(reply)")
+                    try await cluster.gateway.waitUntilInSync()
+                }
+            }
+        }
+
+        @Test(
+            "A10 a gateway that starts with every node down takes what is for databases that it knows, and nothing else"
+        )
+        func startWithoutNodes() async throws {
+            try await TestCluster.run { cluster in
+                let (client, gateway) = (cluster.client, cluster.gateway)
+                for name in ["kept", "dropped", "bare"] {
+                    try await client.execute("CREATE DATABASE \(name)")
+                    try await cluster.waitUntilKnown(name)
+                }
+                try await client.execute("CREATE RETENTION POLICY r ON kept DURATION 1d REPLICATION 1")
+                try await client.execute("DROP RETENTION POLICY autogen ON bare")
+                try await client.execute("DROP DATABASE dropped")
+                try await eventually("all that there is is remembered") {
+                    try await gateway.kill()
+                    for node in [cluster.a, cluster.b] { try await node.kill() }
+                    try gateway.launch()
+                    let first = try await eventually("the gateway answers") {
+                        try? await client.write("m v=1i", db: "kept", ["rp": "r"])
+                    }
+                    if first.status == 204 { return true }
+                    for node in [cluster.a, cluster.b] { try await node.start() }
+                    try await gateway.waitUntilInSync()
+                    return nil
+                }
+                let rows: [(db: String, rp: String?, status: Int)] = [
+                    ("kept", nil, 204), ("kept", "r", 204), ("kept", "none", 503), ("dropped", nil, 503),
+                    ("never", nil, 503), ("bare", nil, 503), ("t", nil, 204),
+                ]
+                for row in rows {
+                    let parameters = row.rp.map { ["rp": $0] } ?? [:]
+                    let reply = try await client.write("m v=2i 2", db: row.db, parameters)
+                    #expect(reply.status == row.status, "\(row): \(reply)")
+                    guard row.status == 503 else { continue }
+                    #expect(reply.header("Retry-After") != nil && reply.error?.contains("in sync") == true, "\(reply)")
+                }
+                for node in [cluster.a, cluster.b] { try await node.start() }
+                try await gateway.waitUntilInSync()
+                #expect(try await gateway.deadLetters(db: "kept").deadLetters.isEmpty)
+                let gone = try await client.write("m v=3i", db: "dropped")
+                #expect(gone.status == 404, "\(gone)")
+                try await requireSameData(cluster.nodes, db: "kept")
             }
         }
 
         @Test("A11 a thousand agents that restart and CREATE DATABASE do not write a thousand records")
         func knownDatabases() async throws {
             try await TestCluster.run { cluster in
-                try await waitUntilKnown("t", cluster)
+                try await cluster.waitUntilKnown("t")
                 let end = try await cluster.gateway.status().log.durableEnd
                 let client = cluster.client
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -71,7 +126,7 @@ extension EndToEnd {
                     try await client.execute("CREATE DATABASE bare")
                     try await client.execute("DROP RETENTION POLICY autogen ON bare")
                 }
-                try await waitUntilKnown("t", cluster)
+                try await cluster.waitUntilKnown("t")
                 let end = try await cluster.gateway.status().log.durableEnd
                 let gzip = [("Content-Encoding", "gzip")]
                 let good = Array("m v=1 1".utf8)
@@ -118,7 +173,7 @@ extension EndToEnd {
         @Test("A11 a thousand agents that write to a database that is not there do not become a thousand questions")
         func sharedQuestions() async throws {
             try await TestCluster.run { cluster in
-                try await waitUntilKnown("t", cluster)
+                try await cluster.waitUntilKnown("t")
                 let before = try await cluster.a.counter("httpd", "writeReq") + cluster.b.counter("httpd", "writeReq")
                 let client = cluster.client
                 let (_, took) = try await timed {
@@ -128,14 +183,15 @@ extension EndToEnd {
                     }
                 }
                 let after = try await cluster.a.counter("httpd", "writeReq") + cluster.b.counter("httpd", "writeReq")
-                #expect(after - before <= 2 + Int(took.seconds), "\(after - before) questions in \(took)")
+                // Beside one question a second each node may get a marker a second.
+                #expect(after - before <= 3 + 3 * Int(took.seconds), "\(after - before) questions in \(took)")
             }
         }
 
         @Test("who creates a database on the nodes themselves is not locked out")
         func createdBehindTheGateway() async throws {
             try await TestCluster.run { cluster in
-                try await waitUntilKnown("t", cluster)
+                try await cluster.waitUntilKnown("t")
                 #expect(try await cluster.client.write("m v=1 1", db: "own").status == 404)
                 for node in cluster.nodes { try await node.client.execute("CREATE DATABASE own") }
                 try await eventually("own can be written to", within: .seconds(5)) {
@@ -145,15 +201,18 @@ extension EndToEnd {
             }
         }
 
-        @Test("with no node in sync nobody guesses: a write to a database that the catalogue lacks is logged")
+        @Test("A10 with no node in sync nobody guesses: a write to a database that the catalogue lacks is told to wait")
         func noGuess() async throws {
             try await TestCluster.run { cluster in
-                try await waitUntilKnown("t", cluster)
+                try await cluster.waitUntilKnown("t")
                 for node in cluster.nodes { try await node.kill() }
                 for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
                 #expect(try await cluster.client.write("m v=1 1", db: "t").status == 204)
-                #expect(try await cluster.client.write("m v=1 1", db: "perhaps").status == 204)
+                let perhaps = try await cluster.client.write("m v=1 1", db: "perhaps")
+                #expect(perhaps.status == 503 && perhaps.header("Retry-After") != nil, "\(perhaps)")
                 try await cluster.heal()
+                #expect(try await cluster.gateway.deadLetters(db: "perhaps").deadLetters.isEmpty)
+                #expect(try await cluster.client.write("m v=1 1", db: "perhaps").status == 404)
                 #expect(try await cluster.a.client.count("v", of: "m", db: "t") == 1)
             }
         }

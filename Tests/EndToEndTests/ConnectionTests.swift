@@ -48,6 +48,23 @@ extension EndToEnd {
             }
         }
 
+        @Test("the gateway opens as many files as it is allowed, and says when that is too few")
+        func openFiles() async throws {
+            var settings = GatewayProcess.Settings(limits: ["connections": "500"])
+            for (hard, warns) in [(700, true), (900, false)] {
+                settings.openFiles = (128, hard)
+                try await TestCluster.run(settings, nodes: ["a"]) { cluster in
+                    let crowd = try await IdleConnections.open(
+                        400, port: cluster.gateway.port, request: "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n")
+                    #expect(crowd.open == 400)
+                    #expect(try await cluster.client.write("m v=1 1", db: "t").status == 204)
+                    let warnings = try cluster.gateway.errorLines().filter { $0.contains("may open fewer files") }
+                    #expect(warnings.count == (warns ? 1 : 0), "\(warnings)")
+                    if warns { #expect(warnings[0].contains("allowed=700") && warnings[0].contains("needed=756")) }
+                }
+            }
+        }
+
         @Test("I8 clients that send a byte a second are cut off, while others are served")
         func slowHead() async throws {
             try await TestCluster.run { cluster in

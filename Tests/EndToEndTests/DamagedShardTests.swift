@@ -89,6 +89,22 @@ extension EndToEnd {
             }
         }
 
+        @Test("S2 a shard that nobody has seen open, and whose data is lost, gets it again")
+        func young() async throws {
+            try await TestCluster.run(node: settings(.points)) { cluster in
+                try await fill(cluster)
+                try await waitUntilSeen(2, of: "t", cluster)
+                let (week, shard) = try await unseenWeek(cluster)
+                try cluster.b.damage(.points, shard: shard, of: "t")
+                try await cluster.b.start()
+                #expect(try await cluster.b.client.count("v", of: week, db: "t") == 0, "this is what nobody may see")
+                try await cluster.gateway.start()
+                try await requireBack("b", cluster)
+                #expect(try await cluster.b.client.count("v", of: week, db: "t") == 500)
+                try await requireSameData(cluster.nodes, db: "t")
+            }
+        }
+
         @Test("S2 shards made ahead of time, and shards that are dropped at any moment, are not taken for damage")
         func notDamaged() async throws {
             var settings = settings(.index)
@@ -149,8 +165,41 @@ extension EndToEnd {
             let lines = (0..<500).map { "early,s=\($0 % 9) v=\($0)i \(3 * Self.week + $0)\n" }.joined()
             try #require(try await cluster.client.write(lines, db: "t").status == 204)
             try #require(try await cluster.client.write("next v=1 \(9 * Self.week)", db: "t").status == 204)
+            try await waitForMarker(cluster)
+        }
+
+        /// Points in a shard that is older than b's marker, so that they are not delivered again in any case, and was not
+        /// there yet when the gateway last looked. Gateway and b do not run any more then.
+        private func unseenWeek(_ cluster: TestCluster) async throws -> (measurement: String, shard: Int) {
+            try await waitUntilLooksAreRare(cluster)
+            let lines = (0..<500).map { "young v=\($0)i \(-1 - $0)\n" }.joined()
+            try #require(try await cluster.client.write(lines, db: "t").status == 204)
+            let shards = try await shards(of: "t", on: cluster.b)
+            let young = shards[shards.count - 1]
+            try await cluster.b.waitUntilWrittenOut(shard: young, of: "t")
+            try await waitForMarker(cluster)
+            try await cluster.b.kill()
+            try #require(try await cluster.gateway.stop() == .exited(0))
+            try #require(seen(of: "t", cluster).allSatisfy { $0 < shards.count }, "looked in between")
+            return ("young", young)
+        }
+
+        /// The time between two looks doubles: one was just done, and the next is at least ten seconds away.
+        private func waitUntilLooksAreRare(_ cluster: TestCluster) async throws {
+            var gap = Duration.zero
+            for number in 0..<10 where gap < .seconds(5) {
+                let known = try await shards(of: "t", on: cluster.b).count
+                let line = "probe v=1 \((20 + number) * Self.week)"
+                (_, gap) = try await timed {
+                    try #require(try await cluster.client.write(line, db: "t").status == 204)
+                    try await waitUntilSeen(known + 1, of: "t", cluster)
+                }
+            }
+        }
+
+        /// What lies before it is not delivered again at a start.
+        private func waitForMarker(_ cluster: TestCluster) async throws {
             try await cluster.gateway.waitUntilDrained()
-            // Else all of it would be delivered again.
             try await eventually("b's marker is where its cursor is") {
                 let marker = try await cluster.b.client.firstRow("SELECT cursor FROM marker", db: "_sluice")
                 return try await marker == ["\(cluster.gateway.status().node("b").cursor)"]
@@ -168,15 +217,19 @@ extension EndToEnd {
 
         /// Waits until the gateway has noted on its disk that both nodes have so many shards of a database open.
         private func waitUntilSeen(_ count: Int, of db: String, _ cluster: TestCluster) async throws {
-            let ledger = cluster.gateway.dataFolder.appendingPathComponent("log/ledger")
             try await eventually("\(count) shards of \(db) are seen", within: .seconds(70)) {
-                let text = String(decoding: (try? Data(contentsOf: ledger)) ?? Data(), as: UTF8.self)
-                let notes = text.components(separatedBy: "shards/").dropFirst()
-                return notes.count == cluster.nodes.count
-                    && notes.allSatisfy { note in
-                        let lines = note.split(separator: "\n").filter { $0.hasPrefix("open \(db) ") }
-                        return lines.reduce(0) { $0 + $1.split(separator: ",").count } >= count
-                    }
+                let seen = seen(of: db, cluster)
+                return seen.count == cluster.nodes.count && seen.allSatisfy { $0 >= count }
+            }
+        }
+
+        /// How many shards of a database the gateway has noted on its disk, for each node.
+        private func seen(of db: String, _ cluster: TestCluster) -> [Int] {
+            let ledger = cluster.gateway.dataFolder.appendingPathComponent("log/ledger")
+            let text = String(decoding: (try? Data(contentsOf: ledger)) ?? Data(), as: UTF8.self)
+            return text.components(separatedBy: "shards/").dropFirst().map { note in
+                let lines = note.split(separator: "\n").filter { $0.hasPrefix("open \(db) ") }
+                return lines.reduce(0) { $0 + $1.split(separator: ",").count }
             }
         }
 
@@ -213,7 +266,7 @@ extension EndToEnd {
                     let status = try await cluster.gateway.status()
                     let node = try status.node(name)
                     last = "\(node)"
-                    if node.sync == "needs-copy" { throw Violation("\(name) needs a copy for nothing") }
+                    if node.sync == "needs-copy" { throw Violation("\(name) needs a copy for nothing: \(node)") }
                     return node.isInSync && node.cursor >= status.log.durableEnd
                 }
             } catch let failure as TestFailure { throw TestFailure("\(failure): \(last)") }

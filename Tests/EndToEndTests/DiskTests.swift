@@ -180,13 +180,15 @@ extension EndToEnd {
         func rotOfTheLastCopy() async throws {
             let small = GatewayProcess.Settings(log: ["segment": "64KiB", "kept": "0B", "min_free": "0B"])
             try await TestCluster.run(small) { cluster in
+                try await cluster.waitUntilKnown("t")
                 for node in cluster.nodes { try await node.kill() }
                 for node in cluster.nodes { try await cluster.gateway.waitUntilOutOfSync(node.name) }
                 let filler = String(repeating: "x", count: 1000)
                 func write(_ numbers: Range<Int>) async throws {
                     for number in numbers {
                         let line = "rot text=\"this is point number \(number) of them \(filler)\" \(number)"
-                        try #require(try await cluster.client.write(line, db: "t").status == 204)
+                        let reply = try await cluster.client.write(line, db: "t")
+                        try #require(reply.status == 204, "\(reply)")
                     }
                 }
                 try await write(0..<200)

@@ -61,3 +61,14 @@ struct Complaints {
         if !all.isEmpty { throw TestFailure(all.joined(separator: "\n")) }
     }
 }
+
+extension TestCluster {
+    /// Until the catalogue has the database: then CREATE DATABASE writes no record.
+    func waitUntilKnown(_ db: String) async throws {
+        try await eventually("the catalogue has \(db)") {
+            let end = try await gateway.status().log.durableEnd
+            try await client.execute("CREATE DATABASE \(quoted(db))")
+            return try await gateway.status().log.durableEnd == end
+        }
+    }
+}

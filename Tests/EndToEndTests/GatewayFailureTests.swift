@@ -85,7 +85,7 @@ extension EndToEnd {
             defer { buffer.deallocate() }
             var refusals: [(reason: String, endsEntry: Bool)] = []
             var position = log.start
-            while case .records(let records, let next) = try log.read(from: position, into: buffer) {
+            while case .records(let records, _, let next) = try log.read(from: position, into: buffer) {
                 position = next
                 for record in records where record.kind == .refusal {
                     let refusal = try RefusalRecord(decoding: UnsafeRawBufferPointer(rebasing: buffer[record.body]))

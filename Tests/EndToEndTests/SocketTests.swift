@@ -153,7 +153,7 @@ extension EndToEnd {
             end.set()
             let (written, failures) = try await load
             #expect(failures == [], "\(failures.prefix(5))")
-            #expect(written > 50)
+            #expect(written > 10)
             #expect(try await gateway.client.count("v", of: "m", db: "t") == written)
 
             let out = String(decoding: try Data(contentsOf: manager.standardOutput), as: UTF8.self)

@@ -51,6 +51,7 @@ extension EndToEnd {
                 // A request that also changes something is refused: nobody could carry that out.
                 let mixed = try await gateway.client.query("\(question); DROP MEASUREMENT m", db: "t", method: .post)
                 #expect(mixed.status >= 500 || mixed.error != nil, "\(mixed)")
+                #expect(mixed.header("X-Sluice-Stale") != nil, "its read was answered: \(mixed)")
             } else {
                 #expect(reply.status == 503 && reply.header("Retry-After") != nil, "\(reply)")
             }

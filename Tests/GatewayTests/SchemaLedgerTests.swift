@@ -19,8 +19,41 @@ struct SchemaLedgerTests {
     @Test("before the first look nothing is known")
     func unknown() {
         let ledger = SchemaLedger()
-        #expect(ledger.database("d") == .isUnknown)
-        #expect(ledger.policy("autogen", of: "d") == .isUnknown)
+        #expect(ledger.database("d") == .isUnheard)
+        #expect(ledger.policy("autogen", of: "d") == .isUnheard)
+    }
+
+    @Test("after a restart the last run's databases count until a node speaks, but for what a change touches")
+    func recalled() {
+        var ledger = SchemaLedger(recalled: Catalogue(note: catalogue.note(atMost: 1_000)))
+        #expect(ledger.database("d") == .existed && ledger.policy("year", of: "d") == .existed)
+        #expect(ledger.database("x") == .isUnheard && ledger.policy("none", of: "d") == .isUnheard)
+        #expect(ledger.policy("", of: "bare") == .isUnheard && ledger.defaultPolicy(of: "d") == "autogen")
+        #expect(ledger.memorable == catalogue)
+        let ticket = ledger.begin(.database("d"))
+        #expect(ledger.database("d") == .isUnknown && ledger.memorable.databases.keys.sorted() == ["bare"])
+        ledger.notLogged(ticket)
+        ledger.learn(Catalogue(), from: ledger.beginLook(cursor: .zero))
+        #expect(ledger.database("d") == .isMissing && ledger.memorable == Catalogue())
+    }
+
+    @Test("what is remembered survives its note, whatever it is called; what does not fit is not remembered")
+    func note() {
+        var odd = catalogue
+        odd.databases["a b\nc+\u{e9}%20"] = .init(policies: ["-", "+", "", "r\tp"], defaultPolicy: "+")
+        odd.databases["-"] = .init(policies: ["autogen"], defaultPolicy: "")
+        odd.disputed = ["gone"]
+        let read = Catalogue(note: odd.note(atMost: 1_000))
+        #expect(read.databases == odd.databases && read.disputed.isEmpty)
+        let all = odd.note(atMost: 1_000)
+        for limit in 0...all.count {
+            let part = odd.note(atMost: limit)
+            #expect(part.count <= limit)
+            let some = Catalogue(note: part).databases
+            #expect(some.allSatisfy { odd.databases[$0.key] == $0.value })
+        }
+        #expect(Catalogue(note: []) == Catalogue())
+        #expect(Catalogue(note: Array("no note of ours\n\n%".utf8)).databases.count == 1)
     }
 
     @Test(

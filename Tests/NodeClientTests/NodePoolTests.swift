@@ -357,6 +357,20 @@ struct NodePoolTests {
         }
     }
 
+    @Test("S10 what a connection that ends has not got through is not sent any more: the node gets a reset")
+    func reset() throws {
+        try TestNode.run(readsBodies: false) { _ in
+        } test: { (node) throws in
+            let running = try node.begin(.write(String(repeating: "x", count: 8 << 20)))
+            eventually { node.requests.count == 1 }
+            try node.onLoop { _ in running.exchange.value.cancel() }
+            #expect(try running.outcome.wait() == Outcome(ending: .cancelled))
+            try node.readOn()
+            eventually { node.closed == 1 }
+            #expect(node.resets == 1)
+        }
+    }
+
     @Test("A6 a paused response stays in the kernel, and comes when it is resumed")
     func backPressure() throws {
         let size = 64 << 20

@@ -181,6 +181,7 @@ private final class NodeHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if (error as? IOError)?.errnoCode == ECONNRESET { node.resets.withLockedValue { $0 += 1 } }
         context.close(promise: nil)
     }
 
@@ -200,6 +201,7 @@ struct TestNode {
     final class Shared: Sendable {
         let accepted = NIOLockedValueBox(0)
         let closed = NIOLockedValueBox(0)
+        let resets = NIOLockedValueBox(0)
         let requests = NIOLockedValueBox<[String]>([])
         let newest = NIOLockedValueBox<NIOLoopBound<any Channel>?>(nil)
     }
@@ -211,6 +213,8 @@ struct TestNode {
 
     var accepted: Int { shared.accepted.withLockedValue { $0 } }
     var closed: Int { shared.closed.withLockedValue { $0 } }
+    /// Connections that did not end in order.
+    var resets: Int { shared.resets.withLockedValue { $0 } }
     var requests: [String] { shared.requests.withLockedValue { $0 } }
 
     /// Bytes that the newest connection's server side could not write yet.
@@ -221,6 +225,12 @@ struct TestNode {
         return try? channel.eventLoop.submit {
             try channel.value.syncOptions?.getOption(.bufferedWritableBytes)
         }.wait()
+    }
+
+    /// The newest connection reads again.
+    func readOn() throws {
+        guard let channel = shared.newest.withLockedValue({ $0 }) else { return }
+        try channel.eventLoop.submit { try channel.value.syncOptions?.setOption(.autoRead, value: true) }.wait()
     }
 
     /// Runs a script for every request; everything is stopped when the body returns or throws.

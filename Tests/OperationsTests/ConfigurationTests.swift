@@ -77,10 +77,6 @@ struct ConfigurationTests {
             ["sluice.yaml:2:1: unknown key frobnicate: remove it, or see docs/configuration.md for all keys"]
         ),
         (
-            node + "placement: {default: all}",
-            ["sluice.yaml:2:1: placement is not supported by this version: remove it: every node holds everything"]
-        ),
-        (
             "nodes:\n  - {name: a, url: http://h:1, username: u}",
             [
                 "sluice.yaml:2:42: node a has a username and no password: add password_file, or set SLUICE_NODE_A_PASSWORD"

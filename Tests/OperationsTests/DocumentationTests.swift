@@ -62,6 +62,13 @@ struct DocumentationTests {
         for example in blocks("yaml", in: document) { #expect(load(example, name: "configuration.md").problems == []) }
     }
 
+    @Test("the examples in docs/placement.md are good")
+    func placement() throws {
+        let examples = blocks("yaml", in: try text("docs/placement.md"))
+        #expect(!examples.isEmpty)
+        for example in examples { #expect(load(example, name: "placement.md").problems == []) }
+    }
+
     @Test("the changelog knows this version")
     func changelog() throws {
         #expect(try text("CHANGELOG.md").contains("## [\(SluiceVersion.current)]"))

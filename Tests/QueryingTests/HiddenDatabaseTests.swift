@@ -13,7 +13,7 @@ struct HiddenDatabaseTests {
             case .known(.error(let words)): words
             case .known(.nothing): "nothing"
             case .known(.zeroCardinality): "0"
-            case .read, .mutation, .selectInto: "-"
+            case .read, .scatter, .mutation, .selectInto: "-"
             }
         }.joined(separator: "; ")
     }

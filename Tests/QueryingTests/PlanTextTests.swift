@@ -1,4 +1,5 @@
 // Plans as people read them, word by word.
+import Cluster
 import Querying
 import Testing
 
@@ -73,6 +74,38 @@ struct PlanTextTests {
                    needs         requires READ on telegraf, requires WRITE on telegraf
                    step 1        read: one in-sync node of a, b; its rows are points for the log, in database telegraf, the default retention policy; each of a, b applies them
                 answer  of the gateway: how many points were written
+                """)
+    }
+
+    @Test("a read over several replica sets shows what each is asked first")
+    func scattered() throws {
+        let placement = Placement(
+            members: ["a", "b"].map { Placement.Member(name: $0) },
+            rules: PlacementRules(
+                measurements: ["mem": .nodes(NodeSet([NodeIndex(1)]))], fallback: .nodes(NodeSet([NodeIndex(0)]))))
+        let context = StatementContext(database: "telegraf")
+        let plan = try QueryPlan(
+            text: Array("SELECT v FROM cpu, mem; SELECT v FROM mem".utf8), context: context, placement: placement)
+        let lines = PlanText(plan, context: context, nodes: ["a", "b"], now: Self.now).lines
+        #expect(
+            lines.joined(separator: "\n") == """
+                1  SELECT v FROM cpu, mem
+                   kind          select
+                   databases     telegraf
+                   measurements  cpu, mem
+                   times         all
+                   needs         requires READ on telegraf
+                   step 1        scattered read: one in-sync node of each of replica set {a}, replica set {b}
+                   asked first   replica set {a}, which holds cpu: EXPLAIN SELECT * FROM cpu WHERE _sluice = '-'; SELECT v FROM /[^\\x00-\\x{10FFFF}]/
+                                 replica set {b}, which holds mem: EXPLAIN SELECT * FROM mem WHERE _sluice = '-'
+                2  SELECT v FROM mem
+                   kind          select
+                   databases     telegraf
+                   measurements  mem
+                   times         all
+                   needs         requires READ on telegraf
+                   step 2        read: one in-sync node of replica set {b}, which holds mem
+                answer  step by step, results joined into one JSON document; the first error ends the request
                 """)
     }
 

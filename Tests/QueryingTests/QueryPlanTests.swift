@@ -10,7 +10,8 @@ struct QueryPlanTests {
         do throws(QueryPlan.Problem) {
             return try QueryPlan(text: Array(text.utf8)).steps.map { step in
                 switch step {
-                case .read(_, let count, _): "R\(count)"
+                case .read(_, let count, _, _): "R\(count)"
+                case .scatter(let read): "S\(read.sets.count)"
                 case .mutation(let statement): "M:\(statement.kind)"
                 case .selectInto(let into): "I:\(into.database)"
                 case .known(let result): "K:\(String(decoding: result.json, as: UTF8.self))"
@@ -46,7 +47,7 @@ struct QueryPlanTests {
     @Test("the text of reads that go together is their own text")
     func texts() throws {
         let plan = try QueryPlan(text: Array("SELECT 'a;b' FROM c ; -- x\nSHOW DATABASES;".utf8))
-        guard case .read(let text, 2, _) = plan.steps[0] else { return }
+        guard case .read(let text, 2, _, _) = plan.steps[0] else { return }
         #expect(String(decoding: text, as: UTF8.self) == "SELECT 'a;b' FROM c;\nSHOW DATABASES")
     }
 }

@@ -1,6 +1,7 @@
 import Cluster
 import CommitLog
 import Foundation
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import TestThreads
@@ -12,14 +13,20 @@ import Replication
 private final class TestLog {
     let folder: String
     let log: CommitLog
+    let sets: ReplicaSetTable
     let appender: LogAppender
     private let durable = NIOLockedValueBox(0)
 
-    init() throws {
+    /// - Parameter replicaSets: get the numbers from 1 on, the one with the first nodes first.
+    init(segmentBytes: UInt64 = 4 << 20, replicaSets: Set<NodeSet> = []) throws {
         folder = NSTemporaryDirectory() + "feed-" + UUID().uuidString
         var configuration = CommitLog.Configuration(directory: folder)
-        configuration.segmentBytes = 4 << 20
+        configuration.segmentBytes = segmentBytes
+        configuration.keptBytes = 0
         (log, _) = try CommitLog.open(configuration, fileSystem: PosixFileSystem(), clock: SystemClock())
+        sets = ReplicaSetTable(
+            log: log, names: ["a", "b", "c"], replicaSets: replicaSets,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let durable = durable
         appender = log.makeAppender { completion in
             if case .durable(_, let count) = completion { durable.withLockedValue { $0 += count } }
@@ -31,23 +38,27 @@ private final class TestLog {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    func append(database: String, payload: String) throws {
+    func append(database: String, payload: String, replicaSet: UInt16 = 0) throws {
         let bytes = Array(payload.utf8)
         try appender.append(
             points: PointsRecord.Head(database: database, precision: 0, lineCount: 1), payloadBytes: bytes.count,
-            replicaSet: 0
+            replicaSet: replicaSet
         ) { $0.copyBytes(from: bytes) }
     }
 }
 
 /// What one node was given.
 private final class Received: Sendable {
-    let state = NIOLockedValueBox((offsets: [UInt64](), payloads: [String](), failure: ""))
+    let state = NIOLockedValueBox(
+        (offsets: [UInt64](), payloads: [String](), failure: "", lostBefore: Offset?.none, gaps: 0))
 
     func take(_ event: FeedEvent) -> Int {
         switch event {
-        case .failed(let reason, _):
-            state.withLockedValue { $0.failure = reason }
+        case .failed(let reason, let lostBefore):
+            state.withLockedValue { state in
+                state.failure = reason
+                state.lostBefore = lostBefore
+            }
             return 0
         case .chunk(let chunk):
             state.withLockedValue { state in
@@ -56,7 +67,8 @@ private final class Received: Sendable {
                     case .item(let item):
                         state.offsets.append(item.offset.rawValue)
                         if let payload = item.points { state.payloads.append(String(buffer: payload)) }
-                    case .refusal(let offset, _, _):
+                    case .gap(let gap): state.gaps += gap.lowerBound.distance(to: gap.upperBound)
+                    case .refusal(let offset, _, _, _):
                         state.offsets.append(offset.rawValue)
                     }
                 }
@@ -82,7 +94,7 @@ struct LogFeedTests {
     @Test("every node gets every record once, in order, whenever it begins and however little room it has")
     func inOrder() async throws {
         let test = try TestLog()
-        let feed = LogFeed(log: test.log)
+        let feed = LogFeed(log: test.log, sets: test.sets)
         feed.start()
         let early = Received()
         let slow = Received()
@@ -116,10 +128,48 @@ struct LogFeedTests {
         #expect(late.state.withLockedValue { $0.offsets } == (400..<522).map(UInt64.init))
     }
 
+    @Test(
+        "S11 what the log left out is nothing to nodes without a part in it; one that lacks it is told how much is gone"
+    )
+    func gaps() async throws {
+        let sets: Set<NodeSet> = [NodeSet([NodeIndex(0)]), NodeSet([NodeIndex(1)])]
+        let test = try TestLog(segmentBytes: 64 << 10, replicaSets: sets)
+        // Of b's records one in ten.
+        for number in 0..<2000 {
+            try test.append(
+                database: "db", payload: "m v=\(number),s=\"\(String(repeating: "x", count: 200))\"\n",
+                replicaSet: number % 10 == 0 ? 2 : 1)
+        }
+        #expect(eventually { test.log.durableEnd == Offset(2000) })
+        test.log.setCursor("b", to: .zero)
+        test.log.setFinished([0: test.log.durableEnd, 1: test.log.durableEnd, 2: .zero], default: .zero)
+        #expect(eventually { test.log.figures.rewrittenSegments > 5 })
+        let feed = LogFeed(log: test.log, sets: test.sets)
+        feed.start()
+        let received = (0..<3).map { _ in Received() }
+        for node in [0, 1, 2] {
+            feed.subscribe(NodeIndex(node), from: .zero, room: 1 << 20) { event in
+                feed.grant(NodeIndex(node), bytes: received[node].take(event))
+            }
+        }
+        #expect(eventually { received[0].state.withLockedValue { $0.lostBefore } != nil })
+        #expect(eventually { received[1...].allSatisfy { $0.state.withLockedValue { $0.offsets.last } == 1999 } })
+        await feed.stop()
+        let node = received[1].state.withLockedValue { $0 }
+        #expect(Set(stride(from: 0, to: 2000, by: 10)).isSubset(of: node.offsets), "each record that is its own")
+        #expect(node.offsets.count + node.gaps == 2000 && node.gaps > 1000, "\(node.offsets.count) and \(node.gaps)")
+        #expect(node.failure == "")
+        // More may have been left out since.
+        let lost = try #require(test.log.leftOut(from: .zero) { $0 == 1 })
+        let told = try #require(received[0].state.withLockedValue { $0.lostBefore })
+        #expect(told > Offset(500) && told <= lost.upperBound)
+        #expect(received[0].state.withLockedValue { $0.failure }.contains("were left out"))
+    }
+
     @Test("A6 without room nothing is delivered, so memory does not grow with the backlog")
     func noRoom() async throws {
         let test = try TestLog()
-        let feed = LogFeed(log: test.log)
+        let feed = LogFeed(log: test.log, sets: test.sets)
         feed.start()
         let received = Received()
         feed.subscribe(NodeIndex(0), from: .zero, room: 1) { _ = received.take($0) }

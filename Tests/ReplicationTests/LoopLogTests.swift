@@ -38,9 +38,9 @@ struct LoopLogTests {
         let loopLog = LoopLog.make(log: log, eventLoop: loop) { offset in durable.withLockedValue { $0.append(offset) }
         }
         var heard: [Bool] = []
-        loopLog.append([]) { heard.append($0) }
+        loopLog.append([], replicaSet: 0) { heard.append($0) }
         #expect(heard == [true], "nothing is durable at once")
-        loopLog.append(decision(3)) { heard.append($0) }
+        loopLog.append(decision(3), replicaSet: 0) { heard.append($0) }
         loop.run()
         #expect(heard == [true] && loopLog.waitingCount == 3)
         log.writePending()
@@ -56,10 +56,10 @@ struct LoopLogTests {
             let disk = SimulatedFileSystem(seed: seed)
             let log = try open(disk)
             let loopLog = LoopLog.make(log: log, eventLoop: loop) { _ in }
-            loopLog.append(decision(1)) { _ in }
+            loopLog.append(decision(1), replicaSet: 0) { _ in }
             log.writePending()
             var isDurable: Bool?
-            loopLog.append(decision(3)) { isDurable = $0 }
+            loopLog.append(decision(3), replicaSet: 0) { isDurable = $0 }
             // The power goes while it is written, or while it is synced.
             disk.disk.withLock { $0.crashAtStep = $0.steps + 1 + Int(seed % 2) }
             log.writePending()

@@ -14,12 +14,16 @@ package final class GatewayProcess: Sendable {
         package var log: [String: String] = [:]
         /// Put into each node's entry: `username: u, password: p`.
         package var node = ""
+        /// The same for single nodes, by name.
+        package var nodeEntries: [String: String] = [:]
         /// Further arguments of `sluice serve`.
         package var arguments: [String] = []
         /// Where the log goes, when not beside the configuration: a folder that exists.
         package var dataFolder: URL?
         /// Where configuration and output go, when they are to stay: a folder that exists.
         package var folder: URL?
+        /// How many files the process may open: what it begins with, and what it may raise that to.
+        package var openFiles: (soft: Int, hard: Int)?
 
         package init(_ keys: [String: String] = [:], limits: [String: String] = [:], log: [String: String] = [:]) {
             self.keys = keys
@@ -35,6 +39,7 @@ package final class GatewayProcess: Sendable {
     private let folder: TemporaryFolder
     private let configuration: URL
     private let arguments: [String]
+    private let wrapper: [String]
     private let running = Mutex<ChildProcess?>(nil)
 
     package let dataFolder: URL
@@ -43,6 +48,7 @@ package final class GatewayProcess: Sendable {
     package init(nodes: [(name: String, url: String)], _ settings: Settings = Settings()) throws {
         folder = try settings.folder.map(TemporaryFolder.init(existing:)) ?? TemporaryFolder("sluice-gateway")
         arguments = settings.arguments
+        wrapper = settings.openFiles.map { ["/usr/bin/prlimit", "--nofile=\($0.soft):\($0.hard)"] } ?? []
         port = try FreePort.next()
         adminPort = try FreePort.next()
         client = InfluxClient(port: port)
@@ -57,7 +63,8 @@ package final class GatewayProcess: Sendable {
 
             """
         for node in nodes {
-            yaml += "  - {name: \(node.name), url: \(node.url)\(settings.node.isEmpty ? "" : ", ")\(settings.node)}\n"
+            let own = [settings.node, settings.nodeEntries[node.name] ?? ""].filter { !$0.isEmpty }
+            yaml += "  - {" + (["name: \(node.name)", "url: \(node.url)"] + own).joined(separator: ", ") + "}\n"
         }
         for (key, value) in settings.keys.sorted(by: { $0.key < $1.key }) { yaml += "\(key): \(value)\n" }
         for (section, keys) in [("limits", settings.limits), ("log", settings.log)] where !keys.isEmpty {
@@ -115,7 +122,7 @@ package final class GatewayProcess: Sendable {
         precondition(running.withLock { $0?.isRunning != true })
         let process = try ChildProcess(
             name: "sluice",
-            arguments: [Self.executable(), "serve", "--config", configuration.path] + arguments,
+            arguments: wrapper + [Self.executable(), "serve", "--config", configuration.path] + arguments,
             environment: environment,
             logFolder: folder.url
         )

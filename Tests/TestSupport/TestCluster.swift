@@ -18,12 +18,14 @@ package struct TestCluster: Sendable {
     }
 
     /// Starts everything, waits until all nodes are in-sync, creates `db`, runs `body`, and stops everything. When
-    /// `body` throws, the error carries the logs. `prepare` makes each node ready before the gateway starts. The gateway reaches the nodes named in `linked` over a `FaultyLink`.
+    /// `body` throws, the error carries the logs. `prepare` makes each node ready before the gateway starts. The gateway
+    /// reaches the nodes named in `linked` over a `FaultyLink`. Where `waitsFor` names nodes, only those are waited for.
     package static func run(
         _ settings: GatewayProcess.Settings = .init(),
         nodes names: [String] = ["a", "b"],
         node nodeSettings: InfluxNode.Settings = .init(),
         linked: Set<String> = [],
+        waitsFor: [String] = [],
         db: String? = "t",
         prepare: (InfluxNode) async throws -> Void = { _ in },
         isolation: isolated (any Actor)? = #isolation,
@@ -42,7 +44,7 @@ package struct TestCluster: Sendable {
         let cluster = TestCluster(nodes: nodes, gateway: gateway, links: links)
         do {
             try await gateway.start()
-            try await gateway.waitUntilInSync()
+            try await gateway.waitUntilInSync(waitsFor)
             if let db { try await gateway.client.execute("CREATE DATABASE \(quoted(db))") }
             try await body(cluster)
             if let status = gateway.process?.status, status != .exited(0) {

@@ -17,8 +17,6 @@ package struct ClientCredential: Sendable, CustomStringConvertible {
 
     package let form: Form
 
-    package init(form: Form) { self.form = form }
-
     init(head: RequestHead, parameters: RequestParameters) {
         if let username = parameters.username, !username.isEmpty, let password = parameters.password, !password.isEmpty
         {
@@ -30,8 +28,20 @@ package struct ClientCredential: Sendable, CustomStringConvertible {
         }
     }
 
+    /// Header fields of a request for a node that is to answer it, as they came.
+    /// - Parameter withCredential: The node hears who the client is.
+    static func passed(
+        _ names: [String], of head: RequestHead, withCredential: Bool
+    ) -> [(String, String)] {
+        var headers = names.compactMap { name in head.headers.first(name: name).map { (name, $0) } }
+        if withCredential, let value = head.headers.first(name: "Authorization") {
+            headers.append(("Authorization", known(value)))
+        }
+        return headers
+    }
+
     /// `Token name:password` came with 1.7.3; Basic means the same to all versions.
-    static func known(_ header: String) -> String {
+    private static func known(_ header: String) -> String {
         guard header.hasPrefix("Token "), header.contains(":") else { return header }
         return "Basic " + Base64.encoded(Array(header.dropFirst(6).utf8))
     }

@@ -49,7 +49,7 @@ final class UDPWriter {
         guard objection == nil, !isDatabaseKnown else { return }
         switch context.schema.read({ $0.database(settings.database) }) {
         case .exists: isDatabaseKnown = true
-        case .isUnknown: break
+        case .isUnknown, .existed, .isUnheard: break
         case .isMissing: try? createDatabase()
         }
     }
@@ -132,16 +132,19 @@ final class UDPWriter {
         let head = PointsRecord.Head(
             database: settings.database, retentionPolicy: settings.retentionPolicy,
             precision: settings.precision.rawValue, lineCount: UInt32(batch.lines))
-        let owner = Owner(lines: batch.lines, figures: figures) { [weak self] error in
-            self?.drop(batch.lines, .log, "\(error)")
+        let owner = Owner(lines: batch.lines, figures: figures) { [weak self] lines, words in
+            self?.drop(lines, .log, words)
         }
-        do throws(LogError) {
+        do throws(LoggedWrite.Problem) {
             let write = LoggedWrite(.any, timeout: .zero, context: context, owner: owner)
             try write.append(head, payloadBytes: batch.payload.readableBytes) { room in
                 batch.payload.withUnsafeReadableBytes { room.copyBytes(from: $0) }
             }
         } catch {
-            drop(batch.lines, .log, "\(error)")
+            switch error {
+            case .log(let error): drop(batch.lines, .log, "\(error)")
+            case .unreachable(let reason): drop(batch.lines, .log, reason)
+            }
         }
     }
 
@@ -157,18 +160,23 @@ final class UDPWriter {
     private final class Owner: LoggedWriteOwner {
         private let lines: Int
         private let figures: UDPFigures
-        private let failed: (LogError) -> Void
+        private let dropped: (Int, String) -> Void
 
-        init(lines: Int, figures: UDPFigures, failed: @escaping (LogError) -> Void) {
+        init(lines: Int, figures: UDPFigures, dropped: @escaping (Int, String) -> Void) {
             self.lines = lines
             self.figures = figures
-            self.failed = failed
+            self.dropped = dropped
         }
 
         func ended(_ end: LoggedWrite.End) {
             switch end {
+            case .acked(.acknowledged(let refusal?)):
+                // At this level nobody waits for a node: these are the lines that no rule places.
+                let unplaced = DroppedLines.count(in: refusal.message) ?? lines
+                figures.points.add(lines - unplaced)
+                dropped(unplaced, refusal.message)
             case .acked: figures.points.add(lines)
-            case .notLogged(let error): failed(error)
+            case .notLogged(let error): dropped(lines, "\(error)")
             }
         }
     }

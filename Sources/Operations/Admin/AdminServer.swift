@@ -72,6 +72,9 @@ package struct AdminServer: Service {
         router.get("/api/v1/status") { _, _ in
             AdminAnswer.json(.ok, report())
         }
+        router.get("/meta") { _, _ in
+            AdminAnswer.json(.ok, meta())
+        }
         router.get("/api/v1/deadletters") { request, _ in
             try await list(request)
         }
@@ -83,7 +86,8 @@ package struct AdminServer: Service {
         }
         router.get("/") { _, _ in
             let paths = [
-                "/health", "/ready", "/metrics", "/api/v1/status", "/api/v1/deadletters", "/api/v1/deadletters/reasons",
+                "/health", "/ready", "/metrics", "/meta", "/api/v1/status", "/api/v1/deadletters",
+                "/api/v1/deadletters/reasons",
             ]
             return AdminAnswer.text(.ok, type: "text/plain; charset=utf-8", paths.joined(separator: "\n") + "\n")
         }
@@ -102,6 +106,12 @@ package struct AdminServer: Service {
             nodes: nodes,
             requests: control.requestCounts(),
             deadLetters: deadLetters.total)
+    }
+
+    private func meta() -> MetaReport {
+        MetaReport(
+            configuration: configuration, log: control.logStatus(), nodes: control.nodeStatus(),
+            listen: control.boundAddresses)
     }
 
     private func metrics() -> [MetricFamily] {

@@ -1,4 +1,5 @@
 // What an operator can decide about a gateway, as plain values with their defaults (DESIGN "Limits").
+import Cluster
 import Foundation
 import Gateway
 import NodeClient
@@ -91,6 +92,14 @@ package struct ConfiguredNode: Equatable, Sendable {
     package var tls: TLSSettings?
     /// Points are sent to it as gzip: for links that are slow or cost money.
     package var gzip = false
+    package var role = NodeRole.normal
+    /// How much of what is hashed it holds, beside others: above 0.
+    package var weight = 1.0
+    /// nil: the general one.
+    package var connectTimeout: Duration?
+    /// Of queries; nil: as for all nodes.
+    package var firstByteTimeout: Duration?
+    package var idleTimeout: Duration?
 
     package init(
         name: String, url: String, zone: String = "", credential: ServiceCredential? = nil, tls: TLSSettings? = nil
@@ -166,6 +175,8 @@ package struct Configuration: Equatable, Sendable {
     package var udp: [ConfiguredUDPListener] = []
     package var dataDirectory = "/var/lib/sluice"
     package var nodes: [ConfiguredNode] = []
+    /// Which of them hold what; nil: each holds everything.
+    package var placement: ConfiguredPlacement?
     /// The gateway's own; reads prefer nodes of the same zone.
     package var zone = ""
 
@@ -176,6 +187,7 @@ package struct Configuration: Equatable, Sendable {
     package var consistencyParameter = ConsistencyParameter.raise
     package var noInSync = NoInSync.accept
     package var staleReads = StaleReads.allow
+    package var asyncLag = Duration.seconds(300)
 
     package var syncTimeout = Duration.seconds(2)
     package var syncRefill = Duration.seconds(60)
@@ -233,6 +245,7 @@ package struct Configuration: Equatable, Sendable {
         package var concurrentQueries = 1_024
         /// Per event loop.
         package var waitingQueries = 4_096
+        package var mergedAnswer = 64 << 20
         package var pendingLogBytes = 32 << 20
         package var connectionsPerNode = 16
         package var batchLines = 5_000

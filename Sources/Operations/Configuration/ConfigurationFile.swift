@@ -30,13 +30,15 @@ extension ConfigurationLoader {
     private mutating func readRoot(_ mapping: Node.Mapping, in file: FilePositions) {
         let topLevel =
             Setting.all.map(\.key).filter { !$0.contains(".") } + Setting.sections
-            + ["nodes", "listeners", "tls", "udp", "users"]
+            + ["nodes", "listeners", "placement", "tls", "udp", "users"]
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
             if key == "nodes" {
                 readNodes(value, in: file)
             } else if key == "listeners" {
                 readListeners(value, in: file)
+            } else if key == "placement" {
+                readPlacement(value, in: file)
             } else if key == "users" {
                 readUsers(value, in: file)
             } else if key == "udp" {
@@ -119,7 +121,7 @@ extension ConfigurationLoader {
         var isComplete = true
         for (keyNode, value) in mapping {
             guard let key = readKey(keyNode, in: file) else { continue }
-            let known = ["name", "url", "zone", "username", "password", "password_file", "tls", "gzip"]
+            let known = Self.nodeKeys
             guard known.contains(key) else {
                 reportUnknown(key, among: known, at: file.origin(keyNode))
                 continue
@@ -153,11 +155,10 @@ extension ConfigurationLoader {
         }
         do {
             let checked = try NodeText.checkURL(url.text)
-            let gzip = readGzip(values["gzip"])
             guard isComplete else { return }
             var configured = ConfiguredNode(
                 name: name.text, url: checked, zone: values["zone"]?.text ?? "", tls: tls?.settings)
-            configured.gzip = gzip
+            readExtras(of: &configured, values)
             if let tls { checkTLS(of: configured, at: tls.origin) }
             configuration.nodes.append(configured)
             let credential = CredentialText(
@@ -166,6 +167,21 @@ extension ConfigurationLoader {
             nodeOrigins.append(NodeOrigin(name: name.origin, url: url.origin, credential: credential))
         } catch {
             report(url.origin, error.what, advice: error.advice)
+        }
+    }
+
+    /// The entries of a list of maps; what is none is reported.
+    mutating func entries(
+        of node: Node, _ list: String, _ one: String, like example: String, in file: FilePositions
+    ) -> [(Node, Node.Mapping)] {
+        guard let entries = node.sequence, !isNull(node) else {
+            report(file.origin(node), "\(list) is not a list", advice: "write one line for each, such as - \(example)")
+            return []
+        }
+        return entries.compactMap { entry in
+            if let mapping = entry.mapping { return (entry, mapping) }
+            report(file.origin(entry), "this is not \(one)", advice: "write it like - \(example)")
+            return nil
         }
     }
 

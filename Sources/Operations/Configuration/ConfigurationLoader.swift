@@ -30,6 +30,8 @@ package struct LoadedConfiguration: Sendable {
     package var origins: [String: Origin]
     /// Of the further listeners, in the order of the file.
     package var listenerOrigins: [Origin]
+    /// The rules of placement, in the order of the file.
+    package var placementRules: [PlacementRuleText]
 
     package var errors: [ConfigurationProblem] { problems.filter { $0.severity == .error } }
     package var warnings: [ConfigurationProblem] { problems.filter { $0.severity == .warning } }
@@ -51,8 +53,11 @@ package struct ConfigurationLoader {
     /// Where the addresses of further listeners were written.
     var listenerOrigins: [Origin] = []
     var udpOrigins: [Origin] = []
+    var placementRules: [PlacementRuleText] = []
     /// Set when a complaint about the nodes was made already, so that "there are no nodes" would only confuse.
     var nodesAreBroken = false
+    /// As for the nodes: what could not be read is not to be missed, too.
+    var placementIsBroken = false
     let readPasswordFile: @Sendable (String) throws(ValueFault) -> PasswordFile
     let examineTLS: @Sendable (TLSSettings, TLSRole) throws(TLSFault) -> [TLSFault]
 
@@ -76,7 +81,7 @@ package struct ConfigurationLoader {
         loader.crossCheck()
         return LoadedConfiguration(
             configuration: loader.configuration, problems: loader.problems, origins: loader.origins,
-            listenerOrigins: loader.listenerOrigins)
+            listenerOrigins: loader.listenerOrigins, placementRules: loader.placementRules)
     }
 
     /// Warnings do not make what was read useless.
@@ -169,8 +174,6 @@ package struct ConfigurationLoader {
 
     /// Keys that the design has and this version has not.
     private static let later: [String: String] = [
-        "placement": "remove it: every node holds everything",
-        "role": "remove it: every node takes writes and reads",
         "username": "write it into the entry of a node, beside its url",
         "password": "write it into the entry of a node, beside its url",
         "password_file": "write it into the entry of a node, beside its url",

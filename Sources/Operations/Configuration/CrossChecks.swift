@@ -7,6 +7,7 @@ extension ConfigurationLoader {
 
     mutating func crossCheck() {
         checkNodes()
+        checkPlacement()
         checkTimeouts()
         checkLimits()
         checkListeners()

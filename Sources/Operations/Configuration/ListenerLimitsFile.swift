@@ -1,4 +1,4 @@
-// Reads what a listener or a node may be given beside its address: limits of its own, gzip.
+// Reads what a listener may be given beside its address: limits of its own.
 import Yams
 
 /// In the place of the general ones; nil: those.
@@ -53,16 +53,6 @@ extension ConfigurationLoader {
             var scratch = Configuration()
             try setting.apply(&scratch, text)
             return scratch.limits[keyPath: field]
-        }
-    }
-
-    mutating func readGzip(_ value: CredentialText.Value?) -> Bool {
-        guard let value else { return false }
-        do throws(ValueFault) {
-            return try Self.flag(value.text)
-        } catch {
-            report(value.origin, "gzip of a node \(error.what)", advice: error.advice)
-            return false
         }
     }
 }

@@ -30,20 +30,12 @@ extension ConfigurationLoader {
     }
 
     mutating func readListeners(_ node: Node, in file: FilePositions) {
-        guard let entries = node.sequence, !isNull(node) else {
-            return report(
-                file.origin(node), "listeners is not a list",
-                advice: "write one line for each, such as - {listen: 127.0.0.1:9096, policy: read-only}")
-        }
-        for entry in entries { readListener(entry, in: file) }
+        for (entry, mapping) in entries(
+            of: node, "listeners", "a listener", like: "{listen: 127.0.0.1:9096, policy: read-only}", in: file)
+        { readListener(entry, mapping, in: file) }
     }
 
-    private mutating func readListener(_ node: Node, in file: FilePositions) {
-        guard let mapping = node.mapping else {
-            return report(
-                file.origin(node), "this is not a listener",
-                advice: "write it like - {listen: 127.0.0.1:9096, policy: read-only}")
-        }
+    private mutating func readListener(_ node: Node, _ mapping: Node.Mapping, in file: FilePositions) {
         var address: (ListenAddress, Origin)?
         var listener = ConfiguredListener(address: .unix(path: ""))
         let errorsBefore = errorCount

@@ -62,6 +62,8 @@ package struct Setting: Sendable {
         choice("consistency_param", \.consistencyParameter, "what a client's consistency= may do to `ack`"),
         choice("no_insync", \.noInSync, "writes while no node is in-sync: 204 once durable, or 503"),
         choice("stale_reads", \.staleReads, "reads while no node is in-sync: from the most advanced node, or 503"),
+        duration(
+            "async_lag", \.asyncLag, ("1s", "30d"), "how far a node of the role async may lag and still be read"),
 
         duration(
             "sync_timeout", \.syncTimeout, ("10ms", "1h"), "how long one slow node may delay acks before it leaves"),
@@ -118,6 +120,9 @@ package struct Setting: Sendable {
         count(
             "limits.waiting_queries", \.limits.waitingQueries, 0...1_000_000,
             "queries that wait for their turn, per event loop; beyond them 503"),
+        size(
+            "limits.merged_answer", \.limits.mergedAnswer, ("64KB", "10GB"),
+            "what the parts of an answer from several replica sets take together; beyond it an error"),
         size(
             "limits.pending_log_bytes", \.limits.pendingLogBytes, ("64KB", "10GB"),
             "bytes that wait for fsync; then sockets are not read"),

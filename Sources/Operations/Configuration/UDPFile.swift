@@ -24,20 +24,12 @@ extension ConfigurationLoader {
     ]
 
     mutating func readUDP(_ node: Node, in file: FilePositions) {
-        guard let entries = node.sequence, !isNull(node) else {
-            return report(
-                file.origin(node), "udp is not a list",
-                advice: "write one line for each listener, such as - {listen: 127.0.0.1:8089, database: telegraf}")
-        }
-        for entry in entries { readUDPListener(entry, in: file) }
+        for (entry, mapping) in entries(
+            of: node, "udp", "a UDP listener", like: "{listen: 127.0.0.1:8089, database: telegraf}", in: file)
+        { readUDPListener(entry, mapping, in: file) }
     }
 
-    private mutating func readUDPListener(_ node: Node, in file: FilePositions) {
-        guard let mapping = node.mapping else {
-            return report(
-                file.origin(node), "this is not a UDP listener",
-                advice: "write it like - {listen: 127.0.0.1:8089, database: telegraf}")
-        }
+    private mutating func readUDPListener(_ node: Node, _ mapping: Node.Mapping, in file: FilePositions) {
         var listener = ConfiguredUDPListener(address: ListenAddress(host: "0.0.0.0", port: 8089))
         let errorsBefore = errorCount
         for (keyNode, value) in mapping {

@@ -6,22 +6,13 @@ extension ConfigurationLoader {
     private static let userKeys = ["name", "password_hash", "token_hash", "admin", "grants"]
 
     mutating func readUsers(_ node: Node, in file: FilePositions) {
-        guard let entries = node.sequence, !isNull(node) else {
-            return report(
-                file.origin(node), "users is not a list",
-                advice:
-                    "write one line for each, such as - {name: telegraf, token_hash: ..., grants: {telegraf: write}}")
-        }
         origins["users"] = file.origin(node)
-        for entry in entries { readUser(entry, in: file) }
+        for (entry, mapping) in entries(
+            of: node, "users", "a user", like: "{name: telegraf, token_hash: ..., grants: {telegraf: write}}", in: file)
+        { readUser(entry, mapping, in: file) }
     }
 
-    private mutating func readUser(_ node: Node, in file: FilePositions) {
-        guard let mapping = node.mapping else {
-            return report(
-                file.origin(node), "this is not a user",
-                advice: "write it like - {name: telegraf, token_hash: ..., grants: {telegraf: write}}")
-        }
+    private mutating func readUser(_ node: Node, _ mapping: Node.Mapping, in file: FilePositions) {
         let errorsBefore = errorCount
         var name = ""
         var password: PasswordHash?

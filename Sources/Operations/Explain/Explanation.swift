@@ -1,4 +1,5 @@
 // What the gateway would do with a request, said without doing it.
+import Cluster
 import Foundation
 import Querying
 
@@ -27,7 +28,7 @@ package struct Explanation: Sendable {
         do throws(QueryPlan.Problem) {
             let plan = try QueryPlan(
                 text: Array(query.utf8), parameters: Array(parameters.utf8), context: context,
-                policy: policy)
+                policy: policy, placement: Placement(configuration))
             let now = Int64(Date().timeIntervalSince1970 * 1_000) * 1_000_000
             let lines = PlanText(plan, context: context, nodes: configuration.nodes.map(\.name), now: now).lines
             text = lines.map { $0 + "\n" }.joined()

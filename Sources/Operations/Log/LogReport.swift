@@ -26,6 +26,9 @@ package struct LogReport {
             package var end: UInt64
             package var bytes: UInt64
             package var epoch: UInt64
+            /// Of a segment that was written anew without what all its nodes had: records left out, by number of
+            /// replica set.
+            package var leftOut: [String: UInt64]?
         }
 
         package var id: String
@@ -45,7 +48,10 @@ package struct LogReport {
             closedCleanly: inspection.closedCleanly, cursors: inspection.cursors.mapValues(\.rawValue),
             segments: inspection.segments.map {
                 Info.Segment(
-                    path: $0.path, base: $0.base.rawValue, end: $0.end.rawValue, bytes: $0.bytes, epoch: $0.epoch)
+                    path: $0.path, base: $0.base.rawValue, end: $0.end.rawValue, bytes: $0.bytes, epoch: $0.epoch,
+                    leftOut: $0.leftOut.map { leftOut in
+                        Dictionary(uniqueKeysWithValues: leftOut.sets.map { ("\($0)", $1.count) })
+                    })
             },
             damage: inspection.damage.map(\.description)
         )
@@ -64,11 +70,12 @@ package struct LogReport {
         }
         if info.cursors.isEmpty { lines.append("  none") }
         lines.append("")
-        var table = TextTable(columns: ["SEGMENT", ">FROM", ">TO", ">SIZE", ">EPOCH"])
+        var table = TextTable(columns: ["SEGMENT", ">FROM", ">TO", ">SIZE", ">EPOCH", ">LEFT OUT"])
         for segment in info.segments {
             table.add([
                 (segment.path as NSString).lastPathComponent, String(segment.base), String(segment.end),
                 StatusText.bytes(Int(clamping: segment.bytes)), String(segment.epoch),
+                segment.leftOut.map { StatusText.grouped($0.values.reduce(0, +)) } ?? "",
             ])
         }
         lines.append(contentsOf: table.lines())
@@ -91,6 +98,7 @@ package struct LogReport {
             let (texts, following) = try LogScan.stretch(
                 of: inspection, from: Offset(next), bytes: 1 << 20,
                 onDamage: { output("DAMAGE: \($0)\n") },
+                onGap: { Self.text(of: $0) },
                 pick: { record, body in Self.text(of: record, body: body, withLines: withLines) }
             )
             for text in texts.prefix(left) { output(text) }
@@ -98,6 +106,10 @@ package struct LogReport {
             guard following > next else { return }
             next = following
         }
+    }
+
+    private static func text(of gap: Range<Offset>) -> String {
+        "\(gap.lowerBound)  records up to \(gap.upperBound) (exclusive) were left out: all nodes that they concern have them\n"
     }
 
     private static func text(of record: RecordView, body: UnsafeRawBufferPointer, withLines: Bool) -> String {

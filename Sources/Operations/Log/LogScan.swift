@@ -16,9 +16,11 @@ enum LogScan {
     /// - Parameters:
     ///   - bytes: the buffer's size; it grows for a record that is larger.
     ///   - onDamage: hears of a range that is lost; reading goes on behind it.
+    ///   - onGap: as `pick`, of a range that the log left out, because all that it concerns have it.
     /// - Returns: what was picked, and the offset to go on from; the same offset at the end.
     static func stretch<Value>(
         of log: some RecordSource, from offset: Offset, bytes: Int, onDamage: (LogDamage) -> Void = { _ in },
+        onGap: (Range<Offset>) -> Value? = { _ in nil },
         pick: (RecordView, UnsafeRawBufferPointer) throws -> Value?
     ) throws -> (found: [Value], next: UInt64) {
         var size = bytes
@@ -26,11 +28,18 @@ enum LogScan {
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
             defer { buffer.deallocate() }
             switch try log.read(from: offset, into: buffer) {
-            case .records(let records, let next):
-                let found = try records.compactMap { record in
-                    try pick(record, UnsafeRawBufferPointer(rebasing: buffer[record.body]))
+            case .records(let records, let gaps, let next):
+                var left = gaps[...]
+                var found: [Value?] = []
+                for record in records {
+                    while let gap = left.first, gap.lowerBound < record.offset {
+                        found.append(onGap(gap))
+                        left.removeFirst()
+                    }
+                    found.append(try pick(record, UnsafeRawBufferPointer(rebasing: buffer[record.body])))
                 }
-                return (found, next.rawValue)
+                found += left.map(onGap)
+                return (found.compactMap { $0 }, next.rawValue)
             case .atEnd:
                 return ([], offset.rawValue)
             case .needs(let needed):

@@ -18,6 +18,9 @@ enum GatewayMetrics {
                 "sluice_write_lines_total", "Lines in write requests that were logged.", figures.writtenLines.value),
             counter("sluice_write_bytes_total", "Bytes of these lines.", figures.writtenBytes.value),
             counter("sluice_write_bad_lines_total", "Lines that are not line protocol.", figures.badLines.value),
+            counter(
+                "sluice_write_unplaced_lines_total", "Lines that no placement rule places.",
+                figures.unplacedLines.value),
             counter("sluice_writes_acknowledged_total", "Writes answered 204.", figures.acknowledged.value),
             counter(
                 "sluice_writes_timed_out_total", "Writes answered 500 timeout; their records stay.",
@@ -118,6 +121,21 @@ enum GatewayMetrics {
             counter("sluice_log_written_bytes_total", "Bytes written.", figures.bytes),
             counter(
                 "sluice_log_failed_records_total", "Records that were not taken by the disk.", figures.failedRecords),
+            counter(
+                "sluice_log_rewritten_segments_total", "Segments written anew without finished records.",
+                figures.rewrittenSegments),
+            counter("sluice_log_rewritten_bytes_total", "Bytes written doing so.", figures.rewrittenBytes),
+            counter("sluice_log_reclaimed_bytes_total", "Bytes that this freed.", figures.reclaimedBytes),
+            gauge(
+                "sluice_log_part_bytes", "Room that no other replica set can use up; 0 while there is only one.",
+                figures.partBytes),
+            MetricFamily(
+                name: "sluice_log_backlog_bytes",
+                help: "Bytes that some node of a replica set has not applied, by number of the set (0: all nodes).",
+                kind: .gauge,
+                samples: figures.backlogBytes.sorted { $0.key < $1.key }.map {
+                    .init(labels: [("replica_set", "\($0.key)")], value: Double($0.value))
+                }),
             counter("sluice_log_damaged_ranges_total", "Places where the log has rotted.", figures.damagedRanges),
             seconds("sluice_log_write_seconds_total", "Time in writes.", figures.writeNanoseconds, .counter),
             seconds("sluice_log_sync_seconds_total", "Time in fsync.", figures.syncNanoseconds, .counter),

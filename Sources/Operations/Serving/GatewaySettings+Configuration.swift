@@ -18,6 +18,8 @@ extension GatewaySettings {
         log.keptBytes = UInt64(configuration.log.keptBytes)
         log.maximumPendingBytes = configuration.limits.pendingLogBytes
         self.init(nodes: try configuration.nodes.map(Self.node), log: log)
+        placement = Placement(configuration)
+        asyncLag = .nanoseconds(configuration.asyncLag.nanoseconds)
 
         endpoint = ListenEndpoint(configuration.listen, mode: configuration.listenMode)
         policy = configuration.policy
@@ -84,6 +86,7 @@ extension GatewaySettings {
         limits.bodiesInMemory = configuration.limits.bodiesInMemory
         limits.queries.running = configuration.limits.concurrentQueries
         limits.queries.waiting = configuration.limits.waitingQueries
+        limits.mergedAnswerBytes = configuration.limits.mergedAnswer
         limits.queryWait = .nanoseconds(configuration.queryQueueTimeout.nanoseconds)
     }
 
@@ -102,6 +105,10 @@ extension GatewaySettings {
                 name: node.name, address: try NodeAddress(parsing: node.url), zone: node.zone,
                 credential: node.credential)
             own.gzip = node.gzip
+            own.role = node.role
+            own.connectTimeout = node.connectTimeout.map { .nanoseconds($0.nanoseconds) }
+            own.timeouts.firstByte = node.firstByteTimeout.map { .nanoseconds($0.nanoseconds) }
+            own.timeouts.idle = node.idleTimeout.map { .nanoseconds($0.nanoseconds) }
             return own
         } catch {
             throw ServingError("node \(node.name): \(error)", advice: "correct its url")

@@ -10,6 +10,7 @@ package enum Serve {
         startDataPlane: (Configuration, Logger) async throws -> any DataPlane
     ) async throws {
         if stopsOnSignals { StopSignals.listen() }
+        OpenFileLimit.raise(for: configuration, logger: logger)
         try prepare(dataDirectory: configuration.dataDirectory)
         let index = try DeadLetterIndex.openOrReplace(
             dataDirectory: configuration.dataDirectory, keptPerReason: configuration.limits.deadLetters, logger: logger)

@@ -6,8 +6,9 @@ import Gateway
 import NodeClient
 import Synchronization
 
-/// A client says who it is in one of InfluxDB's forms: `u` and `p`, Basic, `Token name:password`, or a token alone behind
-/// `Token` or `Bearer`. A token is good in the place of its user's password as well, for programs that know nothing else.
+/// A client says who it is in one of InfluxDB's forms: `u` and `p`, Basic (`Token name:password` has become that), or a
+/// token alone behind `Token` or `Bearer`. A token is good in the place of its user's password as well, for programs that
+/// know nothing else.
 final class UserDirectory: UserIdentifier {
     private enum Presented {
         case password(name: String, Secret)
@@ -64,9 +65,6 @@ final class UserDirectory: UserIdentifier {
             guard let space = text.firstIndex(of: " ") else { return .unreadable }
             let scheme = text[..<space]
             let value = String(text[text.index(after: space)...])
-            if scheme == "Token", let colon = value.firstIndex(of: ":") {
-                return .password(name: String(value[..<colon]), Secret(String(value[value.index(after: colon)...])))
-            }
             if scheme == "Token" || scheme == "Bearer" { return .token(Secret(value)) }
             guard scheme.lowercased() == "basic", let data = Data(base64Encoded: value),
                 let colon = data.firstIndex(of: UInt8(ascii: ":"))

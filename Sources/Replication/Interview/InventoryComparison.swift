@@ -9,9 +9,12 @@ package struct InventoryComparison: Equatable, Sendable {
     /// Everything was compared and nothing differs.
     package var isEqual: Bool { differences.isEmpty && gaps.isEmpty }
 
-    package init(_ nodes: [(node: String, inventory: Inventory)]) {
+    /// - Parameter isShared: whether all of these nodes should hold a measurement; others are not compared.
+    package init(
+        _ nodes: [(node: String, inventory: Inventory)], isShared: (Inventory.Source) -> Bool = { _ in true }
+    ) {
         var comparing = Comparing(nodes: nodes)
-        comparing.compareAll()
+        comparing.compareAll(isShared)
         differences = comparing.differences
         gaps = comparing.gaps
     }
@@ -50,7 +53,7 @@ private struct Comparing {
                 sides: zip(nodes, texts).map { .init(node: $0.node, has: $1 ?? "none") }))
     }
 
-    mutating func compareAll() {
+    mutating func compareAll(_ isShared: (Inventory.Source) -> Bool) {
         for database in names(of: { $0.names }) {
             compare(.database(database)) { $0.databases[database] == nil ? nil : "it" }
             guard nodes.allSatisfy({ $0.inventory.databases[database] != nil }) else { continue }
@@ -59,7 +62,7 @@ private struct Comparing {
         compareUsers()
         var sources: Set<Inventory.Source> = []
         for node in nodes { sources.formUnion(node.inventory.measurements.keys) }
-        for source in sources.sorted() { compare(source) }
+        for source in sources.sorted() where isShared(source) { compare(source) }
     }
 
     /// In the order in which they first occur.

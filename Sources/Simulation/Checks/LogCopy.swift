@@ -54,12 +54,13 @@ package struct LogCopy {
     /// After an open of a log whose disk had lied: forgets what is gone at the end, or is something else now. Returns
     /// that, and what is missing before it.
     package mutating func forgetLost(_ log: CommitLog) throws -> [(Offset, KeptRecord)] {
-        let held = try Self.read(log, from: log.start).records
-        let differs = held.first { $0.0 < end && records[Int($0.0.rawValue)] != $0.1 }?.0
+        let held = try Self.read(log, from: log.start)
+        let differs = held.records.first { $0.0 < end && records[Int($0.0.rawValue)] != $0.1 }?.0
         let cut = min(differs ?? end, log.durableEnd)
-        let there = Set(held.map { $0.0.rawValue })
+        let there = Set(held.records.map { $0.0.rawValue })
         let lost = records.indices.dropFirst(Int(log.start.rawValue)).filter { number in
-            number >= Int(cut.rawValue) || !there.contains(UInt64(number))
+            number >= Int(cut.rawValue)
+                || !there.contains(UInt64(number)) && !held.gaps.contains { $0.contains(Offset(UInt64(number))) }
         }.map { (Offset(UInt64($0)), records[$0]) }
         if cut < end { records.removeSubrange(Int(cut.rawValue)...) }
         return lost
@@ -67,6 +68,8 @@ package struct LogCopy {
 
     private struct Held {
         var records: [(Offset, KeptRecord)] = []
+        /// What was left out, because all that it concerned had it.
+        var gaps: [Range<Offset>] = []
         /// The first range that could not be read.
         var lost: Range<Offset>?
     }
@@ -79,7 +82,8 @@ package struct LogCopy {
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
             defer { buffer.deallocate() }
             switch try log.read(from: next, into: buffer) {
-            case .records(let views, let after):
+            case .records(let views, let gaps, let after):
+                found.gaps += gaps
                 for view in views {
                     let body = UnsafeRawBufferPointer(rebasing: buffer[view.body])
                     found.records.append((view.offset, try KeptRecord(view, body)))

@@ -12,6 +12,16 @@ package struct Fault: CustomStringConvertible {
         case diskFull, diskSlow, syncFails, diskRots, diskLies
         case nodePaused
         case gatewayClockJumps, nodeClockJumps
+
+        /// After it a node may lack what the log does not bring back.
+        var needsCopies: Bool {
+            switch self {
+            case .nodeRolledBack, .nodeWiped, .nodeDamaged, .nodeLosesPower, .allNodesLosePower, .diskRots, .diskLies,
+                .diskFull:
+                true
+            default: false
+            }
+        }
     }
 
     /// Among the run's faults.

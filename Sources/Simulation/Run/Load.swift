@@ -123,6 +123,7 @@ final class Load {
     // MARK: Reads
 
     private func read(_ database: String) {
+        if run.placement != nil, random.chance(30) { return readAll(database) }
         let measurement = random.pick(Self.measurements)
         let floors = run.registers.floors(of: measurement, in: database)
         run.outcome.reads += 1
@@ -134,31 +135,58 @@ final class Load {
             if age != nil { run.outcome.staleReads += 1 }
             let seen = try Self.values(answer.body, measurement, database)
             guard let seen else { return }
-            for (register, value) in seen.sorted(by: { $0.key < $1.key }) where !run.registers.isKnown(value) {
-                throw Violation("5 convergence", "a read shows \(value) at \(register), which is not in the log")
+            try check(seen, measurement, database, floors: floors, age: age, sentAt: sentAt)
+        }
+    }
+
+    /// All measurements in one request: nodes of several replica sets answer it.
+    private func readAll(_ database: String) {
+        let floors = Dictionary(
+            uniqueKeysWithValues: Self.measurements.map { ($0, run.registers.floors(of: $0, in: database)) })
+        run.outcome.reads += 1
+        let sentAt = run.scheduler.now
+        let query = Form.encode(Self.measurements.map { "SELECT v FROM \($0) GROUP BY s" }.joined(separator: ";"))
+        ask("GET", "/query?db=\(database)&epoch=ns&q=\(query)", "") { [unowned self] answer in
+            guard let answer, answer.status == 200 else { return }
+            let age = answer.header("x-sluice-stale")
+            if age != nil { run.outcome.staleReads += 1 }
+            for (number, measurement) in Self.measurements.enumerated() {
+                guard let seen = try Self.values(answer.body, measurement, database, result: number) else { return }
+                try check(seen, measurement, database, floors: floors[measurement] ?? [:], age: age, sentAt: sentAt)
             }
-            guard !run.registers.isDoubtful(measurement, in: database) else { return }
-            // On an operator's word nodes go on without what has rotted.
-            if age != nil, !run.trusted.isEmpty || run.hasLied { return }
-            let staleFloor = age.map { run.staleFloor(sentAt: sentAt, seconds: Int64($0.dropLast())) }
-            for register in run.registers.registers(of: measurement, in: database) {
-                // What came after the read was sent may be seen or not.
-                let floor = staleFloor ?? floors[register] ?? .zero
-                guard run.registers.mayShow(register, seen[register], floor: floor) else {
-                    throw Violation(
-                        "3 read your acks",
-                        "client \(number) reads \(seen[register].map(String.init) ?? "nothing") at \(register), though "
-                            + "everything up to \(floor) was acknowledged before\(age.map { " and it says it is \($0) old" } ?? ""); "
-                            + run.registers.history(register))
-                }
+        }
+    }
+
+    private func check(
+        _ seen: [Register: Int], _ measurement: String, _ database: String, floors: [Register: Offset], age: String?,
+        sentAt: Int64
+    ) throws {
+        for (register, value) in seen.sorted(by: { $0.key < $1.key }) where !run.registers.isKnown(value) {
+            throw Violation("5 convergence", "a read shows \(value) at \(register), which is not in the log")
+        }
+        guard !run.registers.isDoubtful(measurement, in: database) else { return }
+        // On an operator's word nodes go on without what has rotted.
+        if age != nil, !run.trusted.isEmpty || run.hasLied { return }
+        let staleFloor = age.map { run.staleFloor(sentAt: sentAt, seconds: Int64($0.dropLast())) }
+        for register in run.registers.registers(of: measurement, in: database) {
+            // What came after the read was sent may be seen or not.
+            let floor = staleFloor ?? floors[register] ?? .zero
+            guard run.registers.mayShow(register, seen[register], floor: floor) else {
+                throw Violation(
+                    "3 read your acks",
+                    "client \(number) reads \(seen[register].map(String.init) ?? "nothing") at \(register), though "
+                        + "everything up to \(floor) was acknowledged before\(age.map { " and it says it is \($0) old" } ?? ""); "
+                        + run.registers.history(register))
             }
         }
     }
 
     /// By register; nil: the answer says that it is none.
-    private static func values(_ body: [UInt8], _ measurement: String, _ database: String) throws -> [Register: Int]? {
+    private static func values(_ body: [UInt8], _ measurement: String, _ database: String, result number: Int = 0)
+        throws -> [Register: Int]?
+    {
         guard let document = try? JSONValue(parsing: body), let results = document["results"]?.array,
-            let result = results.first
+            let result = results.dropFirst(number).first
         else { throw Violation("3 read your acks", "an answer is no JSON: \(String(decoding: body, as: UTF8.self))") }
         guard result["error"] == nil else { return nil }
         var seen: [Register: Int] = [:]

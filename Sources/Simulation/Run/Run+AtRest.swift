@@ -1,12 +1,20 @@
 // The end of a run: what each node must hold then, by the log.
 
+import Cluster
 import CommitLog
 import Replication
 import SimulatedInfluxDB
 
 extension Run {
-    /// Each node equals the log without refused lines, applied in order to a server of its own.
+    /// Each node equals the log without refused lines, as far as it concerns the node, applied in order to a server of
+    /// its own.
     func compareAtRest() throws {
+        if placement == nil { return try compareAtRest(Array(nodes.indices)) }
+        for index in nodes.indices { try compareAtRest([index]) }
+    }
+
+    /// - Parameter indices: nodes that must hold the same.
+    private func compareAtRest(_ indices: [Int]) throws {
         var refused: [Offset: Set<Int>] = [:]
         for record in copy.records {
             if case .refusal(let target, let node, let lines) = record, node.isEmpty {
@@ -20,7 +28,9 @@ extension Run {
             let request: InfluxRequest
             switch record {
             case .points(let database, let lines):
-                let kept = lines.indices.filter { refused[offset]?.contains($0) != true }.map { lines[$0] }
+                let kept = lines.indices.filter { index in
+                    refused[offset]?.contains(index) != true && isPlaced(lines[index], of: database, on: indices[0])
+                }.map { lines[$0] }
                 guard !kept.isEmpty else { continue }
                 request = Self.write(kept, to: database)
             case .mutation(let statement, let database):
@@ -33,7 +43,7 @@ extension Run {
             // The server has taken the others; again it must take all that is not erased later.
             let erasing = erasures(after: number)
             let lasting = lines.indices.filter { index in
-                refused[offset]?.contains(index) != true
+                refused[offset]?.contains(index) != true && isPlaced(lines[index], of: database, on: indices[0])
                     && !isErased(lines[index], of: database, by: erasing)
             }.map { lines[$0] }
             guard !lasting.isEmpty, !isDoubtful(lines, of: database),
@@ -46,7 +56,8 @@ extension Run {
                     + "\(refused[offset]?.sorted() ?? []): \(answer.text)")
         }
         let expected = Self.lines(of: model)
-        for (index, node) in nodes.enumerated() {
+        for index in indices {
+            let node = nodes[index]
             let diverged = snapshot?.divergences.filter { Int($0.node.value) == index }.map(\.place) ?? []
             let found = Self.lines(of: node.server)
             let different = Set(expected).symmetricDifference(found).sorted().filter { line in
@@ -63,6 +74,12 @@ extension Run {
         for node in nodes where !node.server.unknown.isEmpty {
             throw Violation("simulation", "the model of a node does not know \(node.server.unknown[0])")
         }
+    }
+
+    private func isPlaced(_ text: String, of database: String, on node: Int) -> Bool {
+        guard let placement, let line = LoadLine(text: text, database: database) else { return true }
+        let nodes = placement.nodes(database: database, measurement: line.register.measurement)
+        return nodes?.contains(NodeIndex(node)) == true
     }
 
     private func ask(_ model: inout InfluxServer, _ request: InfluxRequest) -> InfluxAnswer? {

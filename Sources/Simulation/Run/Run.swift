@@ -18,6 +18,8 @@ package struct RunOptions: Sendable {
     /// Numbers of faults that are left out.
     package var without: Set<Int> = []
     package var isTraced = false
+    /// Measurements lie on some of the nodes, by rules that the seed decides.
+    package var isPlaced = false
 
     package init(seed: UInt64) { self.seed = seed }
 }
@@ -49,6 +51,8 @@ package final class Run: @unchecked Sendable {
     /// A disk has forgotten what it had confirmed, or changed it: these promises are void, and the checks know which.
     var hasLied = false
     var hasRotted = false
+    /// nil: every node holds everything.
+    let placement: Placement?
     private var delays = DelayWatch()
     /// When what was durable; where the log ended when it was opened last.
     private var durable: [(time: Int64, end: Offset)] = []
@@ -82,7 +86,7 @@ package final class Run: @unchecked Sendable {
         self.options = options
         scheduler = Scheduler(seed: options.seed)
         var random = SplitMix(seed: options.seed ^ 0x5eed)
-        let count = random.chance(70) ? 2 : 3
+        let count = options.isPlaced ? random.pick([3, 4, 5]) : random.chance(70) ? 2 : 3
         let scheduler = scheduler
         nodes = (0..<count).map { index in
             var settings = InfluxServer.Settings()
@@ -94,9 +98,12 @@ package final class Run: @unchecked Sendable {
         let span = Int64(options.operations) * 20 * millisecond
         // Few runs have a disk that lies: behind it not everything can be checked.
         let lies = random.chance(10)
+        // Where no node holds everything, no other one's data is a copy for it.
         plan = Fault.plan(
             options.faults, over: span, nodes: count,
-            kinds: Fault.Kind.allCases.filter { $0 != .diskLies || lies }, random: &random)
+            kinds: Fault.Kind.allCases.filter { kind in
+                options.isPlaced ? !kind.needsCopies : kind != .diskLies || lies
+            }, random: &random)
 
         var log = CommitLog.Configuration(directory: "/log")
         log.segmentBytes = random.pick([16 << 10, 64 << 10, 256 << 10])
@@ -111,6 +118,8 @@ package final class Run: @unchecked Sendable {
             nodes: nodes.map { GatewaySettings.Node(name: $0.name, address: NodeAddress(host: $0.name, port: 8086)) },
             log: log)
         settings.eventLoops = 2
+        if options.isPlaced { settings.placement = Placement.drawn(settings.placement.members, &random) }
+        placement = options.isPlaced ? settings.placement : nil
         settings.ack = random.pick([.insync, .insync, .insync, .one, .quorum, .all])
         gateway = SimulatedGateway(
             settings: settings, nodes: nodes, disk: SimulatedFileSystem(seed: options.seed ^ 0xd15c),
@@ -303,7 +312,8 @@ package final class Run: @unchecked Sendable {
                     tampered.remove(index)
                 }
             }
-            if !gateway.isStopped {
+            // Who is compared with whom follows from the replica sets, and is not told here.
+            if !gateway.isStopped, placement == nil {
                 try delays.note(
                     scheduler.now, durableEnd: life.log.durableEnd,
                     cursors: nodes.enumerated().map { index, node in
@@ -405,6 +415,21 @@ package final class Run: @unchecked Sendable {
         guard underWay == 0, let life = gateway.life, let snapshot else { return false }
         return snapshot.nodes.indices.allSatisfy { snapshot.nodes[$0].state == .inSync }
             && nodes.allSatisfy { life.log.cursor($0.name) == life.log.durableEnd }
+    }
+}
+
+extension Placement {
+    /// Rules of every kind for the load's measurements.
+    fileprivate static func drawn(_ members: [Member], _ random: inout SplitMix) -> Placement {
+        func some() -> PlacementTarget {
+            let count = Int.random(in: 1...min(3, members.count), using: &random)
+            return .nodes(NodeSet(Array(members.indices).shuffled(using: &random).prefix(count).map(NodeIndex.init)))
+        }
+        var rules = PlacementRules(fallback: .hash(replicas: random.pick([1, 2, 2, 2, 3]), .first(members.count)))
+        if random.chance(50) { rules.measurements["ma"] = some() }
+        if random.chance(30) { rules.patterns = [.init(NamePattern("m?"), some())] }
+        let own = random.chance(40) ? PlacementRules(measurements: ["mb": some()], fallback: .all) : nil
+        return Placement(members: members, rules: rules, databases: own.map { ["db": $0] } ?? [:])
     }
 }
 

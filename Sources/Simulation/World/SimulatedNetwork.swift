@@ -72,12 +72,17 @@ package final class Link: @unchecked Sendable {
 
     fileprivate func remove(_ id: Int) { connections[id] = nil }
 
-    /// Does it when a packet that leaves now has arrived, not before `earliest`.
-    fileprivate func pass(notBefore earliest: inout Int64, _ arrive: @escaping () -> Void) {
+    /// Does it when a packet that leaves now has arrived, not before `earliest`. On a link that is cut it is lost, and sent
+    /// again once the link is whole.
+    fileprivate func pass(
+        notBefore earliest: inout Int64, lost: @escaping () -> Void = {}, _ arrive: @escaping () -> Void
+    ) {
         earliest = max(earliest + 1, scheduler.now + scheduler.random.time(delay))
         scheduler.at(earliest) { [weak self] in
             guard let self else { return }
-            if isCut { held.append(arrive) } else { arrive() }
+            guard isCut else { return arrive() }
+            lost()
+            held.append(arrive)
         }
     }
 }
@@ -110,7 +115,10 @@ package final class SimulatedConnection: @unchecked Sendable {
 
     func gatewaySends(_ bytes: ByteBuffer) {
         guard !gatewayGone else { return }
-        link.pass(notBefore: &lastToPeer) { [self] in
+        var wasLost = false
+        link.pass(notBefore: &lastToPeer, lost: { wasLost = true }) { [self] in
+            // A socket that is reset sends nothing again (SO_LINGER of 0 towards nodes).
+            if wasLost, gatewayGone { return }
             if !peerGone { peer?.received(bytes, on: self) }
         }
     }
