@@ -10,34 +10,26 @@ extension EndToEnd {
     struct SlowNodes {
         @Test("A12 a node that is always 500 ms slower costs clients at most its delay budget a minute")
         func alwaysSlower() async throws {
-            try await TestCluster.run(linked: ["b"]) { cluster in
-                let journal = try await WriteLoad.during(cluster.client, Self.load) { load in
-                    try await load.more(50)
-                    try cluster.link(to: "b").delay(answers: .milliseconds(500))
-                    try await load.run(for: isLong ? .seconds(60) : .seconds(8))
-                    #expect(try await !cluster.gateway.status().node("b").isInSync)
-                    try cluster.link(to: "b").delay()
-                }
-                try await requireWithinBudget(journal)
-                try await requireAllThere(journal, cluster)
+            try await requireWithinBudget(linked: ["b"]) { cluster, load in
+                try await load.more(50)
+                try cluster.link(to: "b").delay(answers: .milliseconds(500))
+                try await load.run(for: isLong ? .seconds(60) : .seconds(8))
+                #expect(try await !cluster.gateway.status().node("b").isInSync)
+                try cluster.link(to: "b").delay()
             }
         }
 
         @Test("A12 a node that stalls for 1.5 s again and again costs clients at most its delay budget a minute")
         func stalling() async throws {
-            try await TestCluster.run { cluster in
-                let (stalls, rest): (Int, Duration) = isLong ? (6, .milliseconds(8500)) : (3, .milliseconds(1500))
-                let journal = try await WriteLoad.during(cluster.client, Self.load) { load in
-                    try await load.more(50)
-                    for _ in 0..<stalls {
-                        cluster.b.hang()
-                        try await load.run(for: .milliseconds(1500))
-                        cluster.b.wakeUp()
-                        try await load.run(for: rest)
-                    }
+            let (stalls, rest): (Int, Duration) = isLong ? (6, .milliseconds(8500)) : (3, .milliseconds(1500))
+            try await requireWithinBudget { cluster, load in
+                try await load.more(50)
+                for _ in 0..<stalls {
+                    cluster.b.hang()
+                    try await load.run(for: .milliseconds(1500))
+                    cluster.b.wakeUp()
+                    try await load.run(for: rest)
                 }
-                try await requireWithinBudget(journal)
-                try await requireAllThere(journal, cluster)
             }
         }
 
@@ -74,11 +66,40 @@ extension EndToEnd {
             return settings
         }
 
-        private func requireWithinBudget(_ journal: Journal) async throws {
-            #expect(journal.failures.isEmpty, "clients saw errors: \(journal.failures.prefix(3))")
-            let waited = journal.waited.max() ?? .zero
-            print("the writer that waited longest waited \(waited) in all")
-            #expect(waited < syncTimeout + slack, "a writer waited \(waited) in all")
+        /// Holds what clients wait for all nodes in sync against the delay budget, while `body` slows node b down.
+        ///
+        /// The budget is about what a node makes writes wait beyond the fastest one. So a second load asks for less, for
+        /// one node's word: what it waits is the machine's doing. Where that is much, nothing was measured, and the whole
+        /// is done again.
+        private func requireWithinBudget(
+            linked: Set<String> = [], _ body: (TestCluster, WriteLoad) async throws -> Void
+        ) async throws {
+            let gateway = GatewayProcess.Settings(["consistency_param": "honour"])
+            for attempt in 1...3 {
+                var machine: Duration = .zero
+                try await TestCluster.run(gateway, linked: linked) { cluster in
+                    var fastest = Self.load
+                    fastest.measurement = "fastest"
+                    fastest.parameters = ["consistency": "one"]
+                    var journal: Journal?
+                    let others = try await WriteLoad.during(cluster.client, fastest) { _ in
+                        journal = try await WriteLoad.during(cluster.client, Self.load) { try await body(cluster, $0) }
+                    }
+                    let mine = try #require(journal)
+                    let failures = mine.failures + others.failures
+                    #expect(failures.isEmpty, "clients saw errors: \(failures.prefix(3))")
+                    for journal in [mine, others] { try await requireAllThere(journal, cluster) }
+
+                    let waited = mine.waited.max() ?? .zero
+                    machine = others.waited.max() ?? .zero
+                    print("writers waited up to \(waited) for all nodes in sync, up to \(machine) for the fastest")
+                    if machine < slack {
+                        #expect(waited < syncTimeout + slack, "a writer waited \(waited) in all: \(mine.slow)")
+                    }
+                }
+                if machine < slack { return }
+                try #require(attempt < 3, "writes for one node wait, too: \(machine)")
+            }
         }
 
         private func requireAllThere(_ journal: Journal, _ cluster: TestCluster) async throws {
