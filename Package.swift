@@ -47,6 +47,7 @@ let full: [Target] = [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     library("ContentCoding", ["CZlib", nioCore]),
     library("SecureTransport", [nioCore, nioSSL, nioLocks]),
+    library("HTTPCodec", [nioCore, nioHTTP1]),
     library("NodeClient", ["SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .target(
@@ -66,8 +67,8 @@ let full: [Target] = [
         "Gateway",
         [
             "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "NodeClient", "Replication", "Querying",
-            "ContentCoding", "Prometheus", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioLocks, nioSSL, nioTLS,
-            logging,
+            "ContentCoding", "Prometheus", "SecureTransport", "HTTPCodec", nioCore, nioPosix, nioHTTP1, nioLocks,
+            nioSSL, nioTLS, logging,
         ]
     ),
     library(
@@ -119,6 +120,10 @@ let full: [Target] = [
     .target(
         name: "TestSupport", dependencies: [httpClient, nioCore, nioPosix, nioSSL], path: "Tests/TestSupport",
         swiftSettings: strict),
+    .target(
+        name: "HTTPOracle", dependencies: ["HTTPCodec", nioCore, nioHTTP1, nioEmbedded], path: "Tests/HTTPOracle",
+        swiftSettings: strict),
+    tests("HTTPCodecTests", ["HTTPCodec", "HTTPOracle", nioCore]),
     tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",
@@ -132,8 +137,8 @@ let full: [Target] = [
     tests(
         "GatewayTests",
         [
-            "Gateway", "Cluster", "CommitLog", "LineProtocol", "Querying", "TestThreads", nioCore, nioPosix,
-            nioEmbedded,
+            "Gateway", "Cluster", "CommitLog", "HTTPCodec", "LineProtocol", "Querying", "TestThreads", nioCore,
+            nioPosix, nioEmbedded,
         ]),
     tests(
         "OperationsTests",
@@ -171,7 +176,7 @@ let fuzzersOfAll: [Target] = [
         name: "fuzz-full",
         dependencies: [
             "FuzzEngine", "FuzzConfiguration", "InfluxQL", "Cluster", "CZlib", "ContentCoding", "NodeClient",
-            "Prometheus", "Replication", "Querying", "Gateway", nioCore, nioEmbedded,
+            "Prometheus", "Replication", "Querying", "Gateway", "HTTPOracle", nioCore, nioEmbedded,
         ],
         path: "Fuzzing/Full", swiftSettings: strict),
 ]

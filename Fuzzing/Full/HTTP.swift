@@ -1,7 +1,9 @@
-// The HTTP server's connection without a socket: requests in any pieces are the same requests, and each gets one answer.
+// The HTTP server's connection without a socket: requests in any pieces are the same requests, they begin and end where
+// NIOHTTP1 sees them begin and end, and each gets one answer.
 
 import FuzzEngine
 import Gateway
+import HTTPOracle
 import NIOCore
 import NIOEmbedded
 
@@ -11,8 +13,11 @@ let http = FuzzTarget("http") { bytes in
     let cuts = [input.byte(), input.byte()].map(Int.init)
     let stream = input.rest()
     let places = cuts.map { $0 * (stream.count + 1) / 256 }.sorted()
+    let pieces = zip([0] + places, places + [stream.count]).map { Array(stream[$0..<$1]) }
+    let disagreement = HTTPOracle.disagreement(on: pieces)
+    demand(disagreement == nil, disagreement ?? "")
     let whole = Conversation([stream])
-    let parts = Conversation(zip([0] + places, places + [stream.count]).map { Array(stream[$0..<$1]) })
+    let parts = Conversation(pieces)
     demand(parts.events == whole.events, "in pieces: \(parts.events), not \(whole.events)")
     demand(parts.answered == whole.answered, "in pieces \(parts.answered), not \(whole.answered)")
     if stream.count <= 128 {

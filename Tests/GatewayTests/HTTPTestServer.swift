@@ -2,11 +2,24 @@
 // plain blocking client socket that can be slow, rude and wrong.
 import Gateway
 import Glibc
+import HTTPCodec
 import NIOConcurrencyHelpers
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import Testing
+
+/// A head as it comes off a connection.
+func requestHead(
+    _ method: String, _ target: String, _ headers: KeyValuePairs<String, String> = ["host": "a"]
+) throws -> RequestHead {
+    var decoder = RequestDecoder()
+    let fields = headers.map { "\($0.key): \($0.value)\r\n" }.joined()
+    decoder.append(ByteBuffer(string: "\(method) \(target) HTTP/1.1\r\n\(fields)\r\n"))
+    guard case .head(let message) = try #require(try decoder.next()) else {
+        throw HTTPSyntaxError.malformed
+    }
+    return try RequestHead(message, remoteAddress: nil)
+}
 
 /// What endpoints lived through, in order. Written on event loops, read by tests.
 final class EventLog: Sendable {

@@ -1,17 +1,16 @@
-// One client connection: takes requests apart with NIOHTTP1's decoder, hands them to endpoints one at a time, writes answers.
+// One client connection: takes requests apart, hands them to endpoints one at a time, writes answers.
 import Glibc
+import HTTPCodec
 import NIOCore
-import NIOHTTP1
 import NIOSSL
 
-/// The last handler in a connection's pipeline. Before it stand the decoder and, nearest to the socket or to TLS, a
-/// `ReadObserver`.
+/// The only handler of a connection's pipeline, or the last one behind TLS.
 ///
 /// Life of a connection: `waiting` for a head; `exchange` while an answer is incomplete; `discarding` the rest of a body
 /// whose answer is complete; `lingering` after the last answer, so that a reset does not overtake it; `closed`.
-/// Requests that arrive early wait in `pending`, and reading pauses while anything waits there.
+/// Requests that arrive early wait in the decoder, undecoded, and reading pauses while anything waits there.
 final class HTTPConnection: ChannelDuplexHandler {
-    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -44,9 +43,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     var keepAlive = false
     var hasCarriedRequest = false
 
-    var pending = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 2)
-    var isWorkingOffPending = false
-    var pendingError: (any Error)?
+    var decoder: RequestDecoder
+    var isDecoding = false
     var isInputClosed = false
     var isOutputClosed = false
     var isPausedByEndpoint = false
@@ -73,6 +71,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         self.loop = loop
         self.listener = listener
         self.isRejected = isRejected
+        decoder = RequestDecoder(limits: loop.headLimits)
         progressAt = loop.now
         bytesTakenAt = loop.now
     }
@@ -85,13 +84,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             try channel.pipeline.syncOperations.addHandlers(
                 end, NIOSSLServerHandler(context: tls.source.context), ClientHandshake(of: self, end: end, tls: tls))
         }
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = loop.limits.maximumHeaderBytes
-        limits.maxHeaderListSize = loop.limits.maximumHeaderBytes
-        limits.maxHeaderFieldCount = loop.limits.maximumHeaderFields
-        let decoder = HTTPRequestDecoder(limitConfiguration: limits)
-        try channel.pipeline.syncOperations.addHandlers(
-            ReadObserver(self), ByteToMessageHandler(decoder), self)
+        try channel.pipeline.syncOperations.addHandler(self)
     }
 
     func handshakeCompleted() {
@@ -131,8 +124,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
     }
 
-    /// Bytes have come, before the decoder sees them.
-    func willDecode() {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
         switch phase {
         case .waiting:
@@ -140,17 +132,10 @@ final class HTTPConnection: ChannelDuplexHandler {
         case .exchange, .discarding:
             progressAt = loop.now
         case .lingering, .closed:
-            break
+            return
         }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let part = unwrapInboundIn(data)
-        if pending.isEmpty, canProcess(part) {
-            process(part)
-        } else if phase != .lingering, phase != .closed {
-            pending.append(part)
-        }
+        decoder.append(unwrapInboundIn(data))
+        decode()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -182,14 +167,10 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
     }
 
+    /// A read error: the connection is broken, `channelInactive` follows.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch phase {
-        case .lingering, .closed:
-            break
-        case .exchange where isBodyComplete, _ where !pending.isEmpty:
-            pendingError = pendingError ?? error
-        case .waiting, .exchange, .discarding:
-            fail(error)
+        if phase != .exchange {
+            close()
         }
     }
 
@@ -199,19 +180,52 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     // MARK: Requests
 
-    func canProcess(_ part: HTTPServerRequestPart) -> Bool {
-        switch (phase, part) {
-        case (.lingering, _), (.closed, _): false
-        case (.waiting, _): true
-        case (_, .head): false
-        default: true
+    /// Whether the next part of a request has somebody to go to.
+    private var mayDecode: Bool {
+        switch phase {
+        case .waiting, .discarding: true
+        case .exchange: !isBodyComplete
+        case .lingering, .closed: false
         }
     }
 
-    func process(_ part: HTTPServerRequestPart) {
+    /// Hands on what the decoder holds, as far as the present exchange lets it.
+    func decode() {
+        // An endpoint that answers at once ends up here again, from within.
+        guard !isDecoding else {
+            return
+        }
+        isDecoding = true
+        decodeParts()
+        isDecoding = false
+        if phase == .lingering || phase == .closed {
+            decoder.discard()
+        }
+        readIfHeldBack()
+    }
+
+    private func decodeParts() {
+        do throws(HTTPSyntaxError) {
+            while mayDecode, let part = try decoder.next() {
+                process(part)
+            }
+        } catch {
+            fail(error)
+            return
+        }
+        if isInputClosed, mayDecode {
+            if phase == .waiting, decoder.isBetweenRequests {
+                beginLingering()
+            } else {
+                fail(.unexpectedEnd)
+            }
+        }
+    }
+
+    private func process(_ part: RequestDecoder.Part) {
         switch (part, phase) {
-        case (.head(let head), .waiting):
-            start(head)
+        case (.head(let message), .waiting):
+            start(message)
         case (.body(let bytes), .exchange):
             bodyBytes += bytes.readableBytes
             endpoint?.body(bytes)
@@ -230,12 +244,12 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
     }
 
-    func start(_ decoded: HTTPRequestHead) {
+    private func start(_ message: RequestMessage) {
         headStartedAt = nil
         hasCarriedRequest = true
         let head: RequestHead
         do throws(RequestHead.Refusal) {
-            head = try RequestHead(decoded, remoteAddress: remoteAddress)
+            head = try RequestHead(message, remoteAddress: remoteAddress)
         } catch {
             refuse(Self.refusal(error))
             return
@@ -277,34 +291,14 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// The request is complete and answered.
     func finishRequest() {
-        guard keepAlive, !loop.isDraining, !(isInputClosed && pending.isEmpty) else {
+        guard keepAlive, !loop.isDraining, !(isInputClosed && !decoder.hasUnread) else {
             beginLingering()
             return
         }
         phase = .waiting
         progressAt = loop.now
         isPausedByEndpoint = false
-        workOffPending()
-    }
-
-    func workOffPending() {
-        guard !isWorkingOffPending else {
-            return
-        }
-        isWorkingOffPending = true
-        while let part = pending.first, canProcess(part) {
-            pending.removeFirst()
-            process(part)
-        }
-        isWorkingOffPending = false
-        if pending.isEmpty, phase == .waiting {
-            if let error = pendingError {
-                fail(error)
-            } else if isInputClosed {
-                beginLingering()
-            }
-        }
-        readIfHeldBack()
+        decode()
     }
 
     // MARK: Reading
@@ -312,7 +306,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     var mayRead: Bool {
         switch phase {
         case .lingering, .closed: true
-        default: !isPausedByEndpoint && pending.isEmpty && isWritable
+        case .exchange: !isPausedByEndpoint && !(isBodyComplete && decoder.hasUnread) && isWritable
+        case .waiting, .discarding: isWritable
         }
     }
 
@@ -341,31 +336,14 @@ final class HTTPConnection: ChannelDuplexHandler {
     func inputClosed() {
         isInputClosed = true
         switch phase {
-        case .waiting where pending.isEmpty, .discarding:
-            closeWhenWritten()
+        case .waiting, .discarding:
+            decode()
+        case .exchange:
+            if isBodyComplete { endpoint?.inputClosed() } else { decode() }
         case .lingering where isOutputClosed:
             close()
-        case .exchange:
-            endpoint?.inputClosed()
-        case .waiting, .lingering, .closed:
+        case .lingering, .closed:
             break
         }
-    }
-}
-
-/// Tells a connection of bytes before the decoder sees them; an incomplete head shows nowhere else.
-private final class ReadObserver: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private let connection: HTTPConnection
-
-    init(_ connection: HTTPConnection) {
-        self.connection = connection
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.willDecode()
-        context.fireChannelRead(data)
     }
 }

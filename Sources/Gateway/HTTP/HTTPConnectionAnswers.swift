@@ -1,6 +1,6 @@
 // How a client connection answers: complete and streamed answers, and what it says to requests that fail.
+import HTTPCodec
 import NIOCore
-import NIOHTTP1
 
 extension HTTPConnection {
     func answer(_ response: Response, to exchange: Exchange) {
@@ -148,30 +148,22 @@ extension HTTPConnection {
     }
 
     /// The decoder gave up: what came is not HTTP, is too large, or ended too early.
-    func fail(_ error: any Error) {
-        pendingError = nil
-        let isUnexpectedEnd: Bool = if case HTTPParserError.invalidEOFState = error { true } else { false }
-        isInputClosed = isInputClosed || isUnexpectedEnd
-        guard let httpError = error as? HTTPParserError else {
-            // A read error: the connection is broken, `channelInactive` follows.
-            if phase != .exchange {
-                close()
-            }
-            return
-        }
-        switch (phase, httpError) {
-        case (.exchange, .invalidEOFState):
+    func fail(_ error: HTTPSyntaxError) {
+        switch (phase, error) {
+        case (.exchange, .unexpectedEnd):
             endExchange(with: .error(400, "unexpected EOF"))
-        case (.exchange, .invalidChunkSize):
+        case (.exchange, .malformedChunkSize):
             endExchange(with: .error(400, "invalid byte in chunk length"))
         case (.exchange, _):
             endExchange(with: .error(400, "malformed request body"))
         case (.discarding, _):
             beginLingering()
-        case (_, .headerOverflow):
+        case (_, .headTooLarge):
             refuse("431 Request Header Fields Too Large")
-        case (_, .invalidVersion):
+        case (_, .unsupportedVersion):
             refuse("505 HTTP Version Not Supported: unsupported protocol version")
+        case (_, .unsupportedTransferEncoding):
+            refuse("501 Not Implemented")
         default:
             refuse("400 Bad Request")
         }
@@ -179,11 +171,9 @@ extension HTTPConnection {
 
     static func refusal(_ refusal: RequestHead.Refusal) -> String {
         switch refusal {
-        case .malformed: "400 Bad Request"
         case .missingHost: "400 Bad Request: missing required Host header"
         case .tooManyHosts: "400 Bad Request: too many Host headers"
         case .malformedHost: "400 Bad Request: malformed Host header"
-        case .unsupportedTransferEncoding: "501 Not Implemented"
         case .unsupportedExpectation: "417 Expectation Failed"
         }
     }

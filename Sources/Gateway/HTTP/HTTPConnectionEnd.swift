@@ -11,7 +11,7 @@ extension HTTPConnection {
         }
         phase = .lingering
         progressAt = loop.now
-        pending.removeAll()
+        decoder.discard()
         flush()
         guard let context else {
             return
@@ -69,7 +69,7 @@ extension HTTPConnection {
     /// A connection that has carried no request yet was just made, and its first one may be on its way: it is not cut off.
     /// The sweep ends it when nothing comes.
     func closeIfIdle() {
-        if phase == .waiting, pending.isEmpty, !isReading, hasCarriedRequest || isHandshaking {
+        if phase == .waiting, !decoder.hasUnread, !isReading, hasCarriedRequest || isHandshaking {
             close()
         }
     }
@@ -79,7 +79,7 @@ extension HTTPConnection {
             return
         }
         phase = .closed
-        pending.removeAll()
+        decoder.discard()
         if exchange != nil {
             loop.figures.requestsAbandoned.add(1, ordering: .relaxed)
         }

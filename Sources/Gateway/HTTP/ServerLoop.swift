@@ -1,4 +1,5 @@
 // What the connections of one event loop share: the router, prepared headers, the clock and the sweep over time limits.
+import HTTPCodec
 import NIOCore
 import NIOPosix
 
@@ -6,6 +7,7 @@ import NIOPosix
 package final class ServerLoop {
     let eventLoop: any EventLoop
     let limits: ServerLimits
+    let headLimits: HeadLimits
     let figures: ServerFigures
     let router: any Router
     var standardHeaders: StandardHeaders
@@ -28,6 +30,7 @@ package final class ServerLoop {
         self.eventLoop = eventLoop
         now = eventLoop.now
         self.limits = limits
+        headLimits = HeadLimits(bytes: limits.maximumHeaderBytes, fields: limits.maximumHeaderFields)
         self.figures = figures
         self.router = router
         self.standardHeaders = StandardHeaders(version: version)
