@@ -61,9 +61,11 @@ final class Bell: @unchecked Sendable {
     /// Costs one atomic exchange while an earlier ring is still unheard.
     func ring() {
         guard !rung.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        // Whoever is about to sleep has seen the ring, or sleeps once the lock is free; signalled after it, it does not
+        // wake up to a lock that is held.
         pthread_mutex_lock(mutex)
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        pthread_cond_signal(condition)
     }
 
     /// Whether it was rung since the last call; for whoever does not sleep.

@@ -171,6 +171,8 @@ package final class LogAppender: Sendable {
     }
 
     private static let initialBytes = 64 << 10
+    /// So many staged bytes are a group worth a sync: whoever appends on need not be waited for.
+    private static let eagerBytes = 64 << 10
     /// Larger buffers are not kept: one large request must not cost its memory for ever.
     private static let largestIdleBytes = 4 << 20
 
@@ -196,12 +198,15 @@ package final class LogAppender: Sendable {
     /// all. An error means that nothing of the entry is staged: records of it that were staged before are
     /// dropped too, and get no completion. Only an entry's first record can be refused as `.full` or `.overloaded`, but
     /// where a replica set has used up its part of the log any record of that set can (`.part`).
+    ///
+    /// - Parameter isLast: false: more is coming within this turn of the appender's thread, which ends with ``ring()``, so
+    ///   that one sync does for all of it. The log may write the record before.
     package func append(
-        kind: RecordKind, replicaSet: UInt16, bodyBytes: Int, endsEntry: Bool = true,
+        kind: RecordKind, replicaSet: UInt16, bodyBytes: Int, endsEntry: Bool = true, isLast: Bool = true,
         write: (UnsafeMutableRawBufferPointer) -> Void
     ) throws(LogError) {
         let time = clock.wallNanoseconds()
-        try staging.withLock { (staging: inout Staging) throws(LogError) in
+        let isDue = try staging.withLock { (staging: inout Staging) throws(LogError) -> Bool in
             do throws(LogError) {
                 let size = Layout.recordBytes(body: bodyBytes)
                 try admit(size, of: replicaSet, isRefusal: kind == .refusal, &staging)
@@ -225,13 +230,19 @@ package final class LogAppender: Sendable {
                 drop(&staging)
                 throw error
             }
-            guard endsEntry else { return }
+            guard endsEntry else { return false }
             staging.committedBytes = staging.used
             staging.committedRecords += staging.openRecords
             staging.committedEntries += 1
             staging.openRecords = 0
+            return isLast || staging.committedBytes >= Self.eagerBytes
         }
-        if endsEntry { admission.bell.ring() }
+        if isDue { ring() }
+    }
+
+    /// Tells the log's thread that there is something to write.
+    package func ring() {
+        admission.bell.ring()
     }
 
     /// Drops the records of the entry that was begun and not ended; they get no completion.

@@ -72,10 +72,11 @@ extension LogAppender {
     /// Appends a points record; `writePayload` fills exactly `payloadBytes` bytes in the staging buffer.
     package func append(
         points head: PointsRecord.Head, payloadBytes: Int, replicaSet: UInt16, endsEntry: Bool = true,
-        writePayload: (UnsafeMutableRawBufferPointer) -> Void
+        isLast: Bool = true, writePayload: (UnsafeMutableRawBufferPointer) -> Void
     ) throws(LogError) {
         try append(
-            kind: .points, replicaSet: replicaSet, bodyBytes: head.encodedSize + payloadBytes, endsEntry: endsEntry
+            kind: .points, replicaSet: replicaSet, bodyBytes: head.encodedSize + payloadBytes, endsEntry: endsEntry,
+            isLast: isLast
         ) { body in
             writePayload(head.encode(into: body))
         }

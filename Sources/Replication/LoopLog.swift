@@ -13,14 +13,18 @@ package protocol AppendWaiter: AnyObject {
 
 package final class LoopLog {
     private let appender: LogAppender
+    private let eventLoop: any EventLoop
+    /// The loop's present turn ends with a word to the log.
+    private var isRingDue = false
     private var waiting = CircularBuffer<any AppendWaiter>()
     /// Of the entry that has not ended.
     private var openRecords = 0
     /// Told of every refusal that became durable: the index of dead letters is not in the way of data.
     private let refusalDurable: @Sendable (Offset) -> Void
 
-    private init(appender: LogAppender, refusalDurable: @escaping @Sendable (Offset) -> Void) {
+    private init(appender: LogAppender, eventLoop: any EventLoop, refusalDurable: @escaping @Sendable (Offset) -> Void) {
         self.appender = appender
+        self.eventLoop = eventLoop
         self.refusalDurable = refusalDurable
     }
 
@@ -33,7 +37,7 @@ package final class LoopLog {
         let appender = log.makeAppender { completion in
             eventLoop.execute { box.value?.completed(completion) }
         }
-        let loopLog = LoopLog(appender: appender, refusalDurable: refusalDurable)
+        let loopLog = LoopLog(appender: appender, eventLoop: eventLoop, refusalDurable: refusalDurable)
         box.value = loopLog
         return loopLog
     }
@@ -41,7 +45,8 @@ package final class LoopLog {
     /// How many records are on their way to the disk.
     package var waitingCount: Int { waiting.count }
 
-    /// Appends points; `writePayload` fills exactly `payloadBytes`.
+    /// Appends points; `writePayload` fills exactly `payloadBytes`. What is appended within one turn of the loop goes to
+    /// the disk together.
     /// - Parameters:
     ///   - endsEntry: false: what is appended next belongs to them; after a crash both are there, or none. An error then
     ///     drops both, and nobody hears of either but by it.
@@ -52,7 +57,7 @@ package final class LoopLog {
         do throws(LogError) {
             try appender.append(
                 points: head, payloadBytes: payloadBytes, replicaSet: replicaSet, endsEntry: endsEntry,
-                writePayload: writePayload)
+                isLast: false, writePayload: writePayload)
         } catch {
             waiting.removeLast(openRecords)
             openRecords = 0
@@ -60,6 +65,16 @@ package final class LoopLog {
         }
         waiting.append(waiter)
         openRecords = endsEntry ? 0 : openRecords + 1
+        if endsEntry { ringAtEndOfTurn() }
+    }
+
+    private func ringAtEndOfTurn() {
+        guard !isRingDue else { return }
+        isRingDue = true
+        eventLoop.assumeIsolated().execute {
+            self.isRingDue = false
+            self.appender.ring()
+        }
     }
 
     /// Appends a record that is an entry of its own, for all nodes.
