@@ -11,8 +11,10 @@ final class GatewayRouter: Router {
 
     func endpoint(for head: RequestHead, on exchange: Exchange) -> (any Endpoint)? {
         switch head.path {
+        case "/write" where head.method == .POST:
+            return write(exchange)
         case "/write":
-            return route(head, exchange, allow: [.POST, .OPTIONS]) { write(exchange, WriteTarget.init(v1:)) }
+            return route(head, exchange, allow: [.POST, .OPTIONS]) { write(exchange) }
         case "/api/v2/write":
             return route(head, exchange, allow: [.POST, .OPTIONS]) { write(exchange, WriteTarget.init(v2:)) }
         case "/query":
@@ -68,6 +70,15 @@ final class GatewayRouter: Router {
         return endpoint()
     }
 
+    private func write(_ exchange: Exchange) -> (any Endpoint)? {
+        if let target = context.writeTargets.find(exchange.head.rawQuery) { return write(exchange, to: target) }
+        return write(exchange) { parameters throws(WriteTarget.Problem) in
+            let target = try WriteTarget(v1: parameters)
+            context.writeTargets.note(exchange.head.rawQuery, parameters, target)
+            return target
+        }
+    }
+
     private func write(
         _ exchange: Exchange, _ target: (RequestParameters) throws(WriteTarget.Problem) -> WriteTarget
     ) -> (any Endpoint)? {
@@ -75,15 +86,25 @@ final class GatewayRouter: Router {
             urlQuery: exchange.head.rawQuery, method: exchange.head.method.rawValue, contentType: nil, body: []
         )
         do throws(WriteTarget.Problem) {
-            let target = try target(parameters)
+            return write(exchange, to: try target(parameters))
+        } catch {
+            return refuse(exchange, error)
+        }
+    }
+
+    private func write(_ exchange: Exchange, to target: WriteTarget) -> (any Endpoint)? {
+        do throws(WriteTarget.Problem) {
             try context.checkWrite(to: target.database, listener: exchange.listener)
             let endpoint = WriteEndpoint(exchange: exchange, context: context, target: target)
-            return endpoint.start(ClientCredential(head: exchange.head, parameters: parameters)) ? endpoint : nil
+            return endpoint.start(ClientCredential(head: exchange.head)) ? endpoint : nil
         } catch {
-            let refusal = RefusalEndpoint(exchange: exchange, response: .error(error.status, error.message))
-            let credential = ClientCredential(head: exchange.head, parameters: parameters)
-            return refusal.start(context.admission, credential) ? refusal : nil
+            return refuse(exchange, error)
         }
+    }
+
+    private func refuse(_ exchange: Exchange, _ problem: WriteTarget.Problem) -> (any Endpoint)? {
+        let refusal = RefusalEndpoint(exchange: exchange, response: .error(problem.status, problem.message))
+        return refusal.start(context.admission, ClientCredential(head: exchange.head)) ? refusal : nil
     }
 
     /// The gateway's own: it says that Sluice works, whatever the nodes do.

@@ -20,6 +20,10 @@ final class LoopContext: ReadTargets {
     var placement: PlacementCache
     /// Nodes for which acknowledgements wait while they are in sync.
     let waitedFor: NodeSet
+    /// By `Exchange.listener`: the most bytes of a request's body.
+    let bodyBytes: [Int]
+    /// Where recent writes went.
+    var writeTargets = KnownWriteTargets()
     let figures: GatewayFigures
     let logger: Logger
     let schema: SharedSchema
@@ -51,6 +55,7 @@ final class LoopContext: ReadTargets {
         self.replicaSets = replicaSets
         placement = PlacementCache(settings.placement)
         waitedFor = NodeSet(settings.nodes.indices.filter { settings.nodes[$0].role.isWaitedFor }.map(NodeIndex.init))
+        bodyBytes = settings.allListeners.indices.map(settings.bodyBytes(ofListener:))
         self.figures = figures
         self.logger = logger
         self.schema = schema

@@ -96,8 +96,7 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
     }
 
     private func refuseFromHead() -> Bool {
-        if let length = exchange.head.contentLength, length > context.settings.bodyBytes(ofListener: exchange.listener)
-        {
+        if let length = exchange.head.contentLength, length > context.bodyBytes[exchange.listener] {
             answer(.bodyTooLarge)
             return true
         }
@@ -110,11 +109,12 @@ final class WriteEndpoint: Endpoint, LoggedWriteOwner {
         // Also while at work: what was read before reading was paused still arrives.
         guard state == .receiving || state == .working || state == .admitting else { return }
         receivedBytes += bytes.readableBytes
-        guard receivedBytes <= context.settings.bodyBytes(ofListener: exchange.listener) else {
+        guard receivedBytes <= context.bodyBytes[exchange.listener] else {
             return answer(.bodyTooLarge)
         }
         if inflater == nil, remoteWrite == nil {
-            text.writeImmutableBuffer(bytes)
+            // The usual body came in one read, and is scanned where it lies.
+            if text.readableBytes == 0 { text = bytes } else { text.writeImmutableBuffer(bytes) }
         } else {
             compressed.writeImmutableBuffer(bytes)
         }

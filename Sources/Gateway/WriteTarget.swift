@@ -77,3 +77,22 @@ package struct WriteTarget: Equatable {
         return parameter.level(requested: requested, configured: configured)
     }
 }
+
+/// What the URLs of recent writes said: clients send the same few again and again.
+struct KnownWriteTargets {
+    private var targets: [String: WriteTarget] = [:]
+
+    private static let capacity = 64
+    private static let longestQuery = 256
+
+    func find(_ rawQuery: String) -> WriteTarget? { targets[rawQuery] }
+
+    /// Credentials are not kept.
+    mutating func note(_ rawQuery: String, _ parameters: RequestParameters, _ target: WriteTarget) {
+        guard rawQuery.utf8.count <= Self.longestQuery, parameters.username == nil, parameters.password == nil else {
+            return
+        }
+        if targets.count >= Self.capacity { targets.removeAll() }
+        targets[rawQuery] = target
+    }
+}

@@ -36,6 +36,18 @@ struct HTTPAnswerTests {
         #expect(answer.header("x-influxdb-version") == "1.8.10")
     }
 
+    @Test("the prepared head of the usual 204 is the one that is made for others")
+    func preparedHead() throws {
+        func lines(_ response: Response) throws -> [String] {
+            try render(response).lines.filter { $0 != "X-Other: a" }.map { line in
+                line.contains("equest-Id: ") ? String(line.prefix { $0 != ":" }) : line
+            }
+        }
+        let made = try lines(Response(status: 204, headers: [("X-Other", "a")]))
+        #expect(try lines(.noContent) == made)
+        #expect(made.count >= 6)
+    }
+
     @Test("the request id is the client's, else a new version 1 UUID for each request")
     func requestID() throws {
         #expect(try render(.noContent, headers: ["host": "a", "X-Request-ID": "mine"]).header("request-id") == "mine")

@@ -28,6 +28,13 @@ package struct ClientCredential: Sendable, CustomStringConvertible {
         }
     }
 
+    init(head: RequestHead) {
+        self.init(
+            head: head,
+            parameters: RequestParameters(
+                urlQuery: head.rawQuery, method: head.method.rawValue, contentType: nil, body: []))
+    }
+
     /// Header fields of a request for a node that is to answer it, as they came.
     /// - Parameter withCredential: The node hears who the client is.
     static func passed(

@@ -74,8 +74,9 @@ private final class AdmittedEndpoint: Endpoint {
     }
 
     deinit {
-        let isGood = exchange.answeredStatus.map { (200..<300).contains($0) } ?? false
-        gate.end(visit, isGood: isGood, now: exchange.eventLoop.monotonicNanoseconds)
+        gate.end(
+            visit, isGood: exchange.answeredStatus.map { (200..<300).contains($0) } ?? false,
+            now: exchange.eventLoop.monotonicNanoseconds)
     }
 
     func body(_ bytes: ByteBuffer) {

@@ -66,8 +66,9 @@ package final class RequestGate: Sendable {
 
     func countsUsers(_ listener: Int) -> Bool { listeners[listener].budgets != nil }
 
-    /// - Parameter claim: asked for where users are counted only.
-    func enter(_ listener: Int, now: Int64, claim: () -> Claim) -> Result<Visit, Refused> {
+    /// - Parameters:
+    ///   - now: monotonic nanoseconds; like `claim`, asked for where users are counted only.
+    func enter(_ listener: Int, now: @autoclosure () -> Int64, claim: () -> Claim) -> Result<Visit, Refused> {
         let place = listeners[listener]
         let all = active.add(1, ordering: .relaxed).newValue
         guard all <= limit else {
@@ -86,6 +87,7 @@ package final class RequestGate: Sendable {
             }
         }
         guard let budgets = place.budgets else { return .success(Visit(listener: listener, user: nil, digest: nil)) }
+        let now = now()
         let claim = claim()
         let user = user(claim, now: now)
         if let refusal = budgets.withLockedValue({ $0.begin(user, now: now) }) {
@@ -95,14 +97,18 @@ package final class RequestGate: Sendable {
         return .success(Visit(listener: listener, user: user, digest: claim.digest))
     }
 
-    func charge(_ bytes: Int, _ visit: Visit, now: Int64) {
+    func charge(_ bytes: Int, _ visit: Visit, now: @autoclosure () -> Int64) {
         guard let user = visit.user else { return }
+        let now = now()
         listeners[visit.listener].budgets?.withLockedValue { $0.charge(bytes, to: user, now: now) }
     }
 
     /// - Parameter isGood: it was answered as only a good credential is.
-    func end(_ visit: Visit, isGood: Bool, now: Int64) {
-        if isGood, let digest = visit.digest { good.withLockedValue { $0[digest] = now } }
+    func end(_ visit: Visit, isGood: @autoclosure () -> Bool, now: @autoclosure () -> Int64) {
+        if let digest = visit.digest, isGood() {
+            let now = now()
+            good.withLockedValue { $0[digest] = now }
+        }
         if let user = visit.user { listeners[visit.listener].budgets?.withLockedValue { $0.end(user) } }
         leave(visit.listener)
     }

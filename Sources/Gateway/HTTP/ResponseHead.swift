@@ -40,15 +40,23 @@ package struct StandardHeaders {
     private var version: [UInt8] = []
     private var date: [UInt8] = []
     private var requestIDs = RequestIDs()
+    /// The head that nearly every write gets, but for its request id.
+    private var stored = ByteBuffer()
+    private var storedIDs: [Int] = []
 
     package init(version: String) {
-        advertise(version: version)
+        self.version = Self.versionLines(version)
         refresh()
     }
 
     /// `X-Influxdb-Version`.
     mutating func advertise(version: String) {
-        self.version = Array("X-Influxdb-Build: OSS\r\nX-Influxdb-Version: \(version)\r\n".utf8)
+        self.version = Self.versionLines(version)
+        prepareStored()
+    }
+
+    private static func versionLines(_ version: String) -> [UInt8] {
+        Array("X-Influxdb-Build: OSS\r\nX-Influxdb-Version: \(version)\r\n".utf8)
     }
 
     /// Called once per sweep; `Date` and the request ids follow the wall clock with that grain.
@@ -57,9 +65,38 @@ package struct StandardHeaders {
         clock_gettime(CLOCK_REALTIME, &now)
         requestIDs.advance(to: now)
         date = Self.dateLine(now.tv_sec)
+        prepareStored()
+    }
+
+    private mutating func prepareStored() {
+        let id = RequestIDs.placeholder
+        stored.clear()
+        stored.writeStaticString("HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\nRequest-Id: ")
+        storedIDs = [stored.writerIndex]
+        stored.writeBytes(id)
+        stored.writeStaticString("\r\nX-Request-Id: ")
+        storedIDs.append(stored.writerIndex)
+        stored.writeBytes(id)
+        stored.writeStaticString("\r\n")
+        stored.writeBytes(version)
+        stored.writeBytes(date)
+        stored.writeStaticString("\r\n")
+    }
+
+    /// The head of the usual answer to a write: the prepared bytes are those that `write` would make.
+    private mutating func writeStored(into buffer: inout ByteBuffer) {
+        let start = buffer.writerIndex
+        buffer.writeImmutableBuffer(stored)
+        let id = requestIDs.next()
+        for place in storedIDs { buffer.setBytes(id, at: start + place) }
     }
 
     package mutating func write(_ head: ResponseHead, answering request: RequestHead, into buffer: inout ByteBuffer) {
+        if head.status == 204, head.framing == .none, head.isRouted, head.keepAlive, head.headers.isEmpty,
+            head.contentType == "application/json", !request.isHTTP10, request.origin == nil, request.requestID == nil
+        {
+            return writeStored(into: &buffer)
+        }
         writeStatusLine(head.status, isHTTP10: request.isHTTP10, into: &buffer)
         if head.isRouted, let origin = request.origin {
             buffer.writeStaticString(
@@ -153,7 +190,7 @@ package struct StandardHeaders {
 private struct RequestIDs {
     /// 100 ns since 15 October 1582; the wall clock at the last sweep plus one per request.
     private var time: UInt64 = 0
-    private var text = [UInt8](repeating: UInt8(ascii: "-"), count: 36)
+    private var text = placeholder
 
     init() {
         var tail = UInt64.random(in: 0...UInt64.max)
@@ -168,16 +205,23 @@ private struct RequestIDs {
         time = max(time, steps + 0x01b2_1dd2_1381_4000)
     }
 
+    static let placeholder = [UInt8](repeating: UInt8(ascii: "-"), count: 36)
+
     mutating func writeNext(into buffer: inout ByteBuffer) {
-        time += 1
-        writeHex(time & 0xffff_ffff, digits: 8, at: 0)
-        writeHex((time >> 32) & 0xffff, digits: 4, at: 9)
-        writeHex((time >> 48) & 0x0fff | 0x1000, digits: 4, at: 14)
+        let text = next()
         buffer.writeStaticString("Request-Id: ")
         buffer.writeBytes(text)
         buffer.writeStaticString("\r\nX-Request-Id: ")
         buffer.writeBytes(text)
         buffer.writeStaticString("\r\n")
+    }
+
+    mutating func next() -> [UInt8] {
+        time += 1
+        writeHex(time & 0xffff_ffff, digits: 8, at: 0)
+        writeHex((time >> 32) & 0xffff, digits: 4, at: 9)
+        writeHex((time >> 48) & 0x0fff | 0x1000, digits: 4, at: 14)
+        return text
     }
 
     private mutating func writeHex(_ value: UInt64, digits: Int, at position: Int) {
