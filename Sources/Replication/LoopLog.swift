@@ -22,7 +22,8 @@ package final class LoopLog {
     /// Told of every refusal that became durable: the index of dead letters is not in the way of data.
     private let refusalDurable: @Sendable (Offset) -> Void
 
-    private init(appender: LogAppender, eventLoop: any EventLoop, refusalDurable: @escaping @Sendable (Offset) -> Void) {
+    private init(appender: LogAppender, eventLoop: any EventLoop, refusalDurable: @escaping @Sendable (Offset) -> Void)
+    {
         self.appender = appender
         self.eventLoop = eventLoop
         self.refusalDurable = refusalDurable
