@@ -199,11 +199,15 @@ private struct JSONParser {
         return value
     }
 
-    /// `-? digits (. digits)? ((e|E) (+|-)? digits)?`
+    /// `-? digits (. digits)? ((e|E) (+|-)? digits)?`; more than one digit before the point do not begin with 0.
     private mutating func number() throws(JSONFailure) -> String {
         let start = position
         if next == UInt8(ascii: "-") { position += 1 }
+        let whole = position
         try digits()
+        guard position == whole + 1 || bytes[whole] != UInt8(ascii: "0") else {
+            throw failure("a number with a 0 before it")
+        }
         if next == UInt8(ascii: ".") {
             position += 1
             try digits()
