@@ -42,9 +42,9 @@ chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 20
 	$(SWIFT_BUILD) --product sluice-chaos
 	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-chaos $(CHAOSFLAGS)
 
-simulate: ## runs the simulator: SIMFLAGS='--runs N --operations 5000 --faults 50', --help
-	$(SWIFT_BUILD) --product sluice-sim
-	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-sim run $(SIMFLAGS)
+simulate: ## runs the simulator: SIMFLAGS='--runs N --operations 5000 --faults 50', --help; SIM_BINARY: not this build
+	$(if $(SIM_BINARY),,$(SWIFT_BUILD) --product sluice-sim)
+	@exec $(or $(SIM_BINARY),$$($(SWIFT_BUILD) --show-bin-path)/sluice-sim) run $(SIMFLAGS)
 
 fuzz: setup ## fuzzes each target for FUZZTIME seconds (60), or those in TARGETS
 	scripts/fuzz run $(TARGETS)
