@@ -123,7 +123,7 @@ let full: [Target] = [
     .target(
         name: "HTTPOracle", dependencies: ["HTTPCodec", nioCore, nioHTTP1, nioEmbedded], path: "Tests/HTTPOracle",
         swiftSettings: strict),
-    tests("HTTPCodecTests", ["HTTPCodec", "HTTPOracle", nioCore]),
+    tests("HTTPCodecTests", ["HTTPCodec", "HTTPOracle", "SimulatedDisk", nioCore]),
     tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",

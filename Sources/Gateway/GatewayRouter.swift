@@ -71,7 +71,9 @@ final class GatewayRouter: Router {
     }
 
     private func write(_ exchange: Exchange) -> (any Endpoint)? {
-        if let target = context.writeTargets.find(exchange.head.rawQuery) { return write(exchange, to: target) }
+        if let target = context.writeTargets.find(exchange.head.rawQuery) {
+            return write(exchange, to: target, ClientCredential(head: exchange.head))
+        }
         return write(exchange) { parameters throws(WriteTarget.Problem) in
             let target = try WriteTarget(v1: parameters)
             context.writeTargets.note(exchange.head.rawQuery, parameters, target)
@@ -86,25 +88,30 @@ final class GatewayRouter: Router {
             urlQuery: exchange.head.rawQuery, method: exchange.head.method.rawValue, contentType: nil, body: []
         )
         do throws(WriteTarget.Problem) {
-            return write(exchange, to: try target(parameters))
+            return write(
+                exchange, to: try target(parameters), ClientCredential(head: exchange.head, parameters: parameters))
         } catch {
-            return refuse(exchange, error)
+            return refuse(exchange, error, ClientCredential(head: exchange.head, parameters: parameters))
         }
     }
 
-    private func write(_ exchange: Exchange, to target: WriteTarget) -> (any Endpoint)? {
+    private func write(
+        _ exchange: Exchange, to target: WriteTarget, _ credential: @autoclosure () -> ClientCredential
+    ) -> (any Endpoint)? {
         do throws(WriteTarget.Problem) {
             try context.checkWrite(to: target.database, listener: exchange.listener)
             let endpoint = WriteEndpoint(exchange: exchange, context: context, target: target)
-            return endpoint.start(ClientCredential(head: exchange.head)) ? endpoint : nil
+            return endpoint.start(credential()) ? endpoint : nil
         } catch {
-            return refuse(exchange, error)
+            return refuse(exchange, error, credential())
         }
     }
 
-    private func refuse(_ exchange: Exchange, _ problem: WriteTarget.Problem) -> (any Endpoint)? {
+    private func refuse(
+        _ exchange: Exchange, _ problem: WriteTarget.Problem, _ credential: ClientCredential
+    ) -> (any Endpoint)? {
         let refusal = RefusalEndpoint(exchange: exchange, response: .error(problem.status, problem.message))
-        return refusal.start(context.admission, ClientCredential(head: exchange.head)) ? refusal : nil
+        return refusal.start(context.admission, credential) ? refusal : nil
     }
 
     /// The gateway's own: it says that Sluice works, whatever the nodes do.

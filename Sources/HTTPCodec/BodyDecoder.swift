@@ -14,7 +14,6 @@ struct BodyDecoder {
         case chunk(Int)
         case chunkEnd
         case trailer(HeadDecoder)
-        case untilEnd
     }
 
     /// A chunk's size with its extensions has at most so many bytes.
@@ -35,17 +34,6 @@ struct BodyDecoder {
         return body
     }
 
-    /// Up to the end of the connection.
-    static func untilEnd(_ limits: HeadLimits) -> BodyDecoder {
-        var body = BodyDecoder(length: 0, limits: limits)
-        body.phase = .untilEnd
-        return body
-    }
-
-    var endsWithConnection: Bool {
-        if case .untilEnd = phase { true } else { false }
-    }
-
     /// - Returns: Nil: more bytes are needed.
     mutating func next(_ unread: inout ByteBuffer) throws(HTTPSyntaxError) -> Part? {
         while true {
@@ -55,9 +43,6 @@ struct BodyDecoder {
             case .counted(let rest):
                 guard let bytes = Self.take(rest, of: &unread) else { return nil }
                 phase = .counted(rest - bytes.readableBytes)
-                return .bytes(bytes)
-            case .untilEnd:
-                guard let bytes = Self.take(.max, of: &unread) else { return nil }
                 return .bytes(bytes)
             case .chunkSize:
                 guard let size = try Self.chunkSize(&unread) else { return nil }

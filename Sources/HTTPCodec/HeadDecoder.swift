@@ -34,9 +34,6 @@ struct HeadDecoder {
         self.limits = limits
     }
 
-    /// Whether nothing of a head has come.
-    var isUntouched: Bool { searched == 0 }
-
     /// The positions of the next line that is complete, without its end; empty at the end of the head.
     ///
     /// - Returns: Nil: more bytes are needed.

@@ -28,8 +28,6 @@ package struct HeaderFields: Sendable {
         for (name, value) in pairs { add(name, value) }
     }
 
-    package var count: Int { fields.count }
-
     package mutating func add(_ name: String, _ value: String) {
         let nameStart = Int32(bytes.count)
         bytes += name.utf8

@@ -3,6 +3,7 @@
 import HTTPCodec
 import HTTPOracle
 import NIOCore
+import SimulatedDisk
 import Testing
 
 @Suite("Request decoder")
@@ -112,7 +113,7 @@ struct RequestDecoderTests {
 
     @Test("I6 mutilated requests begin and end where NIOHTTP1 sees them begin and end")
     func mutilated() {
-        var random = Splitmix(state: 7)
+        var random = SplitMix(seed: 7)
         let seeds =
             Self.good.map(\.0) + Self.bad.map(\.0).filter { $0.utf8.count < 200 }
             + Self.badChunks.map { "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + $0.0 }
@@ -170,17 +171,5 @@ struct RequestDecoderTests {
             }
         }
         return requests
-    }
-}
-
-private struct Splitmix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
