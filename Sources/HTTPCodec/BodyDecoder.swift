@@ -138,7 +138,8 @@ struct BodyDecoder {
         return true
     }
 
-    /// Trailers are checked like fields and left out.
+    /// Trailers are checked like fields and left out. One that would say where a message ends is none (RFC 9110 §6.5.1):
+    /// rather a head whose message began without the empty line before it.
     private static func readTrailer(_ trailer: inout HeadDecoder, _ unread: ByteBuffer) throws(HTTPSyntaxError) -> Bool
     {
         var lines = trailer
@@ -148,7 +149,9 @@ struct BodyDecoder {
             do throws(HTTPSyntaxError) {
                 while let line = try lines.nextLine(bytes) {
                     if line.isEmpty { return .success(true) }
-                    _ = try HeadDecoder.split(line, bytes)
+                    let name = UnsafeRawBufferPointer(rebasing: bytes[try HeadDecoder.split(line, bytes).name])
+                    guard !HTTPSyntax.isSame(name, "content-length"), !HTTPSyntax.isSame(name, "transfer-encoding")
+                    else { return .failure(.malformedBody) }
                 }
                 return .success(false)
             } catch {

@@ -67,7 +67,8 @@ package struct RowLines: Sendable {
         for (index, name) in tagColumns { columns[index] = .tag(name) }
         var last: [[UInt8]: Int] = [:]
         for (index, name) in series.columns.enumerated() where tagColumns[index] == nil { last[name] = index }
-        for (name, index) in last where index != time {
+        // In their order, so that of two names that cannot be said it is always the first.
+        for (index, name) in series.columns.enumerated() where last[name] == index && index != time {
             guard let key = LineWriter.fieldKey(name) else {
                 throw Problem(reason: "line protocol cannot say the name of a field: \(Self.quoted(name))")
             }

@@ -83,6 +83,8 @@ struct RequestDecoderTests {
         ("3;" + String(repeating: "a", count: 5000), .malformedChunkSize), ("1\r\nab", .malformedBody),
         ("1\r\na\rb", .malformedBody), ("1\r\na\n", .malformedBody), ("0\r\nA\r\n", .malformedBody),
         ("0\r\n\n", .malformedBody), ("0\r\nA: b\r\n c\r\n", .malformedBody),
+        ("0\r\nA: b\r\ncontent-Length: 3\r\n\r\n", .malformedBody),
+        ("0\r\nTransfer-Encoding: chunked\r\n\r\n", .malformedBody),
     ]
 
     @Test("I6 chunks whose end can be read in two ways are refused", arguments: badChunks)
