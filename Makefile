@@ -4,9 +4,9 @@ SWIFT_BUILD := swift build --scratch-path $(SCRATCH) -c release
 # Built once, without testable imports: programs, tests and benchmark share one build. The end-to-end tests measure times,
 # so they run by themselves; and so do the simulations, which leave no processor to anybody else.
 SWIFT_TEST := swift test --scratch-path $(SCRATCH) -c release --skip-build
-FORMATTED := Package.swift Sources Tests Fuzzing
+FORMATTED := Package.swift Sources Tests Fuzzing Benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-clients bench chaos simulate fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
+.PHONY: help run build test test-clients bench bench-hot instructions chaos simulate fuzz fuzz-check sanitize sanitize-all fmt lint setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -30,11 +30,17 @@ test-clients: ## runs programs and libraries that speak to InfluxDB 1.x; SLUICE_
 	$(if $(SLUICE_BINARY),,$(SWIFT_BUILD) --product sluice)
 	scripts/test-clients $(or $(SLUICE_BINARY),$$($(SWIFT_BUILD) --show-bin-path)/sluice) $(TESTS)
 
-bench: ## measures writes through the gateway and straight to the sinks
+bench: ## measures the gateway and what stands behind it; BENCHFLAGS='--scenarios all', '--help'
 	scripts/setup bench
 	$(SWIFT_BUILD) --product sluice
 	$(SWIFT_BUILD) --product sluice-bench
 	@exec $$($(SWIFT_BUILD) --show-bin-path)/sluice-bench run $(BENCHFLAGS)
+
+bench-hot: ## times the hot paths
+	SLUICE_BENCHMARKS=1 swift package --scratch-path $(SCRATCH)-benchmarks --disable-sandbox benchmark $(BENCHFLAGS)
+
+instructions: ## counts the instructions of the hot paths and holds them against Benchmarks/instructions.txt
+	scripts/instructions check
 
 chaos: ## breaks a real gateway and real nodes at random; CHAOSFLAGS='--kills 200', '--soak 20', '--seed N', '--help'
 	scripts/setup

@@ -102,10 +102,17 @@ let full: [Target] = [
         dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
         swiftSettings: strict
     ),
+    library("HotPaths", ["LineProtocol", "CommitLog", "InfluxQL", "HTTPCodec", "Querying", nioCore]),
+    .executableTarget(
+        name: "hot-paths",
+        dependencies: ["HotPaths", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+        swiftSettings: strict
+    ),
     .executableTarget(
         name: "sluice-bench",
         dependencies: [
-            nioCore, nioPosix, nioHTTP1, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "ContentCoding", "TestSupport", nioCore,
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict
     ),
@@ -181,6 +188,16 @@ let fuzzersOfAll: [Target] = [
         path: "Fuzzing/Full", swiftSettings: strict),
 ]
 
+// SLUICE_BENCHMARKS=1 adds what times the hot paths, for `swift package benchmark`.
+let benchmarking = Context.environment["SLUICE_BENCHMARKS"] == "1"
+
+let benchmarks: [Target] = [
+    .executableTarget(
+        name: "HotPathBenchmarks", dependencies: ["HotPaths", .product(name: "Benchmark", package: "benchmark")],
+        path: "Benchmarks/HotPathBenchmarks", swiftSettings: strict,
+        plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
+]
+
 /// Beside which `FuzzConfiguration` cannot be: a file belongs to one target.
 let operations: Set = ["Operations", "OperationsTests", "sluice"]
 
@@ -202,10 +219,14 @@ let package = Package(
             .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
             .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
             .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-        ],
+        ]
+            + (benchmarking
+                ? [.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: [])] : []),
     targets: coreOnly
         ? core + (fuzzing ? fuzzers : [])
-        : fuzzing ? core + full.filter { !operations.contains($0.name) } + fuzzers + fuzzersOfAll : core + full,
+        : fuzzing
+            ? core + full.filter { !operations.contains($0.name) } + fuzzers + fuzzersOfAll
+            : core + full + (benchmarking ? benchmarks : []),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )

@@ -1,5 +1,5 @@
 -- The load of `sluice-bench load` for wrk, as a second opinion from another program:
---   wrk -t1 -c64 -d10s --latency -s bench/wrk-write.lua http://127.0.0.1:8086
+--   wrk -t1 -c64 -d10s --latency -s Benchmarks/wrk-write.lua http://127.0.0.1:8086
 -- Lines per request: wrk ... -- 10. Every request carries the same points, with new times.
 
 local lines = 10

@@ -3,7 +3,7 @@
 
 import ArgumentParser
 
-@main struct SluiceBench: ParsableCommand {
+@main struct SluiceBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-bench",
         abstract: "Measures what a gateway does, and what it costs.",

@@ -102,6 +102,21 @@ package final class ChildProcess: Sendable {
     /// The memory that the process holds now, in bytes; nil when it has ended.
     package var residentBytes: Int? { statusField("VmRSS:").map { $0 * 1024 } }
 
+    /// What of that is its own and no file's, in bytes (`RssAnon`); nil when it has ended.
+    package var anonymousBytes: Int? { statusField("RssAnon:").map { $0 * 1024 } }
+
+    /// User and system CPU seconds so far, all threads; nil when it has ended.
+    package var processorSeconds: Double? {
+        // The second field is the name in parentheses, which may hold spaces; utime and stime are the 12th and 13th
+        // after it (proc(5)).
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let name = text.lastIndex(of: ")")
+        else { return nil }
+        let fields = text[text.index(after: name)...].split(separator: " ")
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
     /// Its threads; nil when it has ended.
     package var threads: Int? { statusField("Threads:") }
 

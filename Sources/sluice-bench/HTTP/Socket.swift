@@ -65,18 +65,6 @@ func listenSocket(port: Int) throws -> (descriptor: Int32, port: Int) {
     return (descriptor, Int(UInt16(bigEndian: bound.sin_port)))
 }
 
-/// A port below the range of outgoing connections that nobody listens on now.
-func freePort() throws -> Int {
-    for _ in 0..<1000 {
-        let port = Int.random(in: 20_000..<32_000)
-        if let socket = try? listenSocket(port: port) {
-            close(socket.descriptor)
-            return port
-        }
-    }
-    throw BenchError("no free port on 127.0.0.1")
-}
-
 /// Monotonic time in nanoseconds.
 func now() -> UInt64 {
     var time = timespec()
@@ -90,28 +78,4 @@ func ownProcessorSeconds() -> Double {
     getrusage(RUSAGE_SELF.rawValue, &usage)
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-/// A small GET with a connection of its own, for `/counts` and `/ready`; status and body.
-func get(port: Int, _ path: String) throws -> (status: Int, body: String) {
-    let descriptor = try connectSocket(port: port)
-    defer { close(descriptor) }
-    var limit = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    let request = Array("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".utf8)
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-        throw BenchError.system("GET \(path)", errno)
-    }
-    var answer: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    while true {
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        if count <= 0 { break }
-        answer += buffer[..<count]
-        if let head = HTTPHead(answer[...]), let length = head.contentLength, answer.count >= head.end + length {
-            break
-        }
-    }
-    guard let head = HTTPHead(answer[...]) else { throw BenchError("GET \(path): no answer from port \(port)") }
-    return (head.status, String(decoding: answer[head.end...], as: UTF8.self))
 }
