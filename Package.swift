@@ -48,7 +48,7 @@ let full: [Target] = [
     library("ContentCoding", ["CZlib", nioCore]),
     library("SecureTransport", [nioCore, nioSSL, nioLocks]),
     library("HTTPCodec", [nioCore, nioHTTP1]),
-    library("NodeClient", ["SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
+    library("NodeClient", ["HTTPCodec", "SecureTransport", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS]),
     .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .target(
         name: "Prometheus", dependencies: ["CSnappy", "LineProtocol", "InfluxQL", protobuf],
@@ -56,13 +56,18 @@ let full: [Target] = [
     library(
         "Replication",
         [
-            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "ContentCoding", "NodeClient", nioCore, nioPosix,
+            "LineProtocol", "InfluxQL", "CommitLog", "Cluster", "ContentCoding", "HTTPCodec", "NodeClient", nioCore,
+            nioPosix,
             nioHTTP1, nioLocks, logging,
         ]
     ),
     library(
         "Querying",
-        ["LineProtocol", "InfluxQL", "Cluster", "ContentCoding", "NodeClient", nioCore, nioHTTP1, deques, logging]),
+        [
+            "LineProtocol", "InfluxQL", "Cluster", "ContentCoding", "HTTPCodec", "NodeClient", nioCore, nioHTTP1,
+            deques,
+            logging,
+        ]),
     library(
         "Gateway",
         [
@@ -131,7 +136,9 @@ let full: [Target] = [
         name: "HTTPOracle", dependencies: ["HTTPCodec", nioCore, nioHTTP1, nioEmbedded], path: "Tests/HTTPOracle",
         swiftSettings: strict),
     tests("HTTPCodecTests", ["HTTPCodec", "HTTPOracle", "SimulatedDisk", nioCore]),
-    tests("NodeClientTests", ["NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+    tests(
+        "NodeClientTests",
+        ["HTTPCodec", "NodeClient", "TestSupport", "TestThreads", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     tests(
         "ReplicationTests",
         [

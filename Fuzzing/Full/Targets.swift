@@ -2,7 +2,7 @@
 
 import FuzzEngine
 
-private let targets = [http, parameters, gzip, prometheus, json, nodeAnswers, rows, configuration]
+private let targets = [http, responses, parameters, gzip, prometheus, json, nodeAnswers, rows, configuration]
 
 @_cdecl("LLVMFuzzerInitialize")
 func initialize(

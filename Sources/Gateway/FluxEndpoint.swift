@@ -2,6 +2,7 @@
 // (before 1.7) or 403 (where it is off); then the next is asked, and if none can, the last one's words are the answer.
 
 import Cluster
+import HTTPCodec
 import NIOCore
 import NIOHTTP1
 import NodeClient
@@ -137,9 +138,9 @@ final class FluxEndpoint: Endpoint, ReadSink {
         read.start()
     }
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         var passed: [(String, String)] = []
-        for (name, value) in headers where Self.passedHeaders.contains(name.lowercased()) {
+        for (name, value) in headers.pairs where Self.passedHeaders.contains(name.lowercased()) {
             passed.append((name, value))
         }
         if Self.cannot(status) {

@@ -2,8 +2,8 @@
 // wants to know before it logs something.
 
 import Cluster
+import HTTPCodec
 import NIOCore
-import NIOHTTP1
 import NodeClient
 import Querying
 
@@ -84,7 +84,7 @@ final class NodeInquiry: NodeResponseReceiver {
         pool(node).send(request, to: self, options: options)
     }
 
-    func responseHead(status: Int, headers: HTTPHeaders) {
+    func responseHead(status: Int, headers: HeaderFields) {
         reply.status = status
         reply.contentType = headers.first(name: "Content-Type")
         reply.isFromInfluxDB = headers.first(name: "X-Influxdb-Version") != nil

@@ -6,10 +6,10 @@
 
 import Cluster
 import CommitLog
+import HTTPCodec
 import InfluxQL
 import Logging
 import NIOCore
-import NIOHTTP1
 import NodeClient
 import Querying
 import Replication
@@ -199,9 +199,9 @@ final class QueryEndpoint: Endpoint, ReadSink {
 
     // MARK: The answer of one node, streamed through
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         var passed: [(String, String)] = []
-        for (name, value) in headers where Self.passedHeaders.contains(name.lowercased()) {
+        for (name, value) in headers.pairs where Self.passedHeaders.contains(name.lowercased()) {
             passed.append((name, value))
         }
         if let answeringNode { passed.append((NamedNode.header, answeringNode)) }

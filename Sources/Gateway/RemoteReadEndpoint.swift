@@ -4,9 +4,9 @@
 // InfluxDB before 1.9 asks for a user only; here a user needs READ on the database, as for the SELECT itself.
 
 import Cluster
+import HTTPCodec
 import InfluxQL
 import NIOCore
-import NIOHTTP1
 import NodeClient
 import Prometheus
 import Querying
@@ -226,7 +226,7 @@ final class RemoteReadEndpoint: Endpoint, ReadSink {
 
     // MARK: Rows
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         self.status = status
         isMessagePack = headers.first(name: "Content-Type") == "application/x-msgpack"
         if headers.contains(name: "X-Sluice-Stale") { context.figures.staleReads.add(1) }

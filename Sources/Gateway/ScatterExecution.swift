@@ -2,9 +2,9 @@
 // to the plan until there is a result. A set that does not answer ends it: there is no answer in part.
 
 import Cluster
+import HTTPCodec
 import InfluxQL
 import NIOCore
-import NIOHTTP1
 import Querying
 
 final class ScatterExecution {
@@ -206,7 +206,7 @@ private final class PartRead: ReadSink {
         abandoned?.cancel()
     }
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         self.status = status
         stale.add(headers)
         for name in ["WWW-Authenticate", "X-Influxdb-Error"] {

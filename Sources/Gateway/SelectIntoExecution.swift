@@ -9,10 +9,10 @@
 
 import Cluster
 import CommitLog
+import HTTPCodec
 import InfluxQL
 import LineProtocol
 import NIOCore
-import NIOHTTP1
 import Querying
 import Replication
 
@@ -130,7 +130,7 @@ final class SelectIntoExecution: ReadSink, LoggedWriteOwner {
 
     // MARK: Rows in
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         self.status = status
         isMessagePack = headers.first(name: "Content-Type") == "application/x-msgpack"
     }

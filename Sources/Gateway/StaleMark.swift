@@ -1,6 +1,6 @@
 // How old an answer is that several nodes may have had a part in: as old as its oldest part.
 
-import NIOHTTP1
+import HTTPCodec
 
 struct StaleMark {
     private static let header = "X-Sluice-Stale"
@@ -9,7 +9,7 @@ struct StaleMark {
     private(set) var age: String?
 
     /// What a part's answer says of itself.
-    mutating func add(_ headers: HTTPHeaders) { add(headers.first(name: Self.header)) }
+    mutating func add(_ headers: HeaderFields) { add(headers.first(name: Self.header)) }
     mutating func add(_ other: StaleMark) { add(other.age) }
 
     private mutating func add(_ other: String?) {

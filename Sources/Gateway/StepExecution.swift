@@ -3,9 +3,9 @@
 
 import Cluster
 import CommitLog
+import HTTPCodec
 import InfluxQL
 import NIOCore
-import NIOHTTP1
 import NodeClient
 import Querying
 import Replication
@@ -344,7 +344,7 @@ final class StepExecution: AppendWaiter, MutationWaiter, ReadSink {
 
     // MARK: Reads
 
-    func readBegan(status: Int, headers: HTTPHeaders) {
+    func readBegan(status: Int, headers: HeaderFields) {
         readStatus = status
         var part = StaleMark()
         part.add(headers)

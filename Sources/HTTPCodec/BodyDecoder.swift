@@ -13,13 +13,16 @@ struct BodyDecoder {
         case chunkSize
         case chunk(Int)
         case chunkEnd
-        case trailer(HeadDecoder)
+        case trailer
+        case untilEnd
     }
 
     /// A chunk's size with its extensions has at most so many bytes.
     private static let longestSizeLine = 4096
 
     private var phase: Phase
+    /// Nil: nothing of it has come.
+    private var trailer: HeadDecoder?
     private let limits: HeadLimits
 
     /// A body of `length` bytes.
@@ -34,6 +37,17 @@ struct BodyDecoder {
         return body
     }
 
+    /// Up to the end of the connection.
+    static func untilEnd(_ limits: HeadLimits) -> BodyDecoder {
+        var body = BodyDecoder(length: 0, limits: limits)
+        body.phase = .untilEnd
+        return body
+    }
+
+    var endsWithConnection: Bool {
+        if case .untilEnd = phase { true } else { false }
+    }
+
     /// - Returns: Nil: more bytes are needed.
     mutating func next(_ unread: inout ByteBuffer) throws(HTTPSyntaxError) -> Part? {
         while true {
@@ -44,9 +58,11 @@ struct BodyDecoder {
                 guard let bytes = Self.take(rest, of: &unread) else { return nil }
                 phase = .counted(rest - bytes.readableBytes)
                 return .bytes(bytes)
+            case .untilEnd:
+                return Self.take(.max, of: &unread).map { .bytes($0) }
             case .chunkSize:
                 guard let size = try Self.chunkSize(&unread) else { return nil }
-                phase = size == 0 ? .trailer(HeadDecoder(limits: limits)) : .chunk(size)
+                phase = size == 0 ? .trailer : .chunk(size)
             case .chunk(let rest):
                 guard let bytes = Self.take(rest, of: &unread) else { return nil }
                 let left = rest - bytes.readableBytes
@@ -55,11 +71,12 @@ struct BodyDecoder {
             case .chunkEnd:
                 guard try Self.chunkEnd(&unread) else { return nil }
                 phase = .chunkSize
-            case .trailer(var trailer):
-                let isComplete = try Self.readTrailer(&trailer, unread)
-                phase = .trailer(trailer)
+            case .trailer:
+                var lines = trailer ?? HeadDecoder(limits: limits)
+                let isComplete = try Self.readTrailer(&lines, unread)
+                trailer = lines
                 guard isComplete else { return nil }
-                unread.moveReaderIndex(forwardBy: trailer.length)
+                unread.moveReaderIndex(forwardBy: lines.length)
                 phase = .counted(0)
             }
         }

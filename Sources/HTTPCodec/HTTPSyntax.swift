@@ -13,11 +13,23 @@ enum HTTPSyntax {
     /// All of it is blanks, tabs, visible characters or bytes above 127.
     @inline(__always)
     static func isFieldText(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Without an early exit, so that it is done for many bytes at a time.
-        var isBad = false
-        for byte in bytes { isBad = isBad || (byte < 0x20 && byte != 9) || byte == 0x7f }
-        return !isBad
+        // Eight at a time: a byte has its highest bit set behind these sums if it is below 0x20 or is 0x7f. What they carry
+        // over from a neighbour can only be too much: those eight are looked at one by one.
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var position = 0
+        while position + 8 <= bytes.count {
+            let eight = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let low = (eight &- ones &* 0x20) & ~eight
+            let deleted = eight ^ ones &* 0x7f
+            let isSuspect = (low | (deleted &- ones) & ~deleted) & ones &* 0x80 != 0
+            if isSuspect, bytes[position..<position + 8].contains(where: isControl) { return false }
+            position += 8
+        }
+        return !bytes[position...].contains(where: isControl)
     }
+
+    @inline(__always)
+    static func isControl(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 9 || byte == 0x7f }
 
     @inline(__always)
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 9 }
@@ -42,6 +54,19 @@ enum HTTPSyntax {
 
     @inline(__always)
     static func fold(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte }
+
+    /// `HTTP/1.0` or `HTTP/1.1`.
+    static func isVersion10(_ text: UnsafeRawBufferPointer) throws(HTTPSyntaxError) -> Bool {
+        func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
+        guard text.count == 8, text.starts(with: "HTTP/".utf8), isDigit(text[5]), text[6] == UInt8(ascii: "."),
+            isDigit(text[7])
+        else { throw .malformed }
+        switch (text[5], text[7]) {
+        case (UInt8(ascii: "1"), UInt8(ascii: "1")): return false
+        case (UInt8(ascii: "1"), UInt8(ascii: "0")): return true
+        default: throw .unsupportedVersion
+        }
+    }
 
     static func hexValue(_ byte: UInt8) -> Int? {
         switch byte {

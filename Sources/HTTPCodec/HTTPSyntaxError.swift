@@ -13,6 +13,8 @@ package enum HTTPSyntaxError: Error, Equatable, Sendable {
     case malformedChunkSize
     /// A chunk that does not end where its size says, or a broken trailer.
     case malformedBody
+    /// Bytes of a response that no request asked for.
+    case unrequested
     /// The connection ended within a message.
     case unexpectedEnd
 }

@@ -16,6 +16,8 @@ package struct HeadLimits: Hashable, Sendable {
 /// until it is complete.
 struct HeadDecoder {
     let limits: HeadLimits
+    /// Control characters in values become blanks; else they are malformed.
+    private let blanksControls: Bool
     /// The start line without its end; nil: it has not come yet.
     private(set) var startLine: Range<Int>?
     /// Where the first field begins.
@@ -30,8 +32,9 @@ struct HeadDecoder {
     private var lineStart = 0
     private var searched = 0
 
-    init(limits: HeadLimits) {
+    init(limits: HeadLimits, blanksControls: Bool = false) {
         self.limits = limits
+        self.blanksControls = blanksControls
     }
 
     /// The positions of the next line that is complete, without its end; empty at the end of the head.
@@ -72,7 +75,7 @@ struct HeadDecoder {
         _ line: Range<Int>, _ bytes: UnsafeRawBufferPointer, isHTTP10: Bool
     ) throws(HTTPSyntaxError) {
         guard fields.count < limits.fields else { throw .headTooLarge }
-        let (name, value) = try Self.split(line, bytes)
+        let (name, value) = try Self.split(line, bytes, blanksControls: blanksControls)
         if fields.isEmpty { fields.reserveCapacity(8) }
         fields.append(
             HeaderFields.Field(
@@ -94,9 +97,20 @@ struct HeadDecoder {
         }
     }
 
+    /// All fields, once the head is complete.
+    ///
+    /// - Parameter bytes: from the first field to the end of the last.
+    func headerFields(_ bytes: Slice<UnsafeRawBufferPointer>) -> HeaderFields {
+        var text = [UInt8](bytes)
+        if blanksControls {
+            for index in text.indices where HTTPSyntax.isControl(text[index]) { text[index] = 0x20 }
+        }
+        return HeaderFields(bytes: text, fields: fields)
+    }
+
     /// Name and value without the blanks around it.
     static func split(
-        _ line: Range<Int>, _ bytes: UnsafeRawBufferPointer
+        _ line: Range<Int>, _ bytes: UnsafeRawBufferPointer, blanksControls: Bool = false
     ) throws(HTTPSyntaxError) -> (name: Range<Int>, value: Range<Int>) {
         var colon = line.lowerBound
         while colon < line.upperBound, HTTPSyntax.isToken(bytes[colon]) { colon += 1 }
@@ -105,9 +119,13 @@ struct HeadDecoder {
         }
         var first = colon + 1
         var end = line.upperBound
-        while first < end, HTTPSyntax.isBlank(bytes[first]) { first += 1 }
-        while end > first, HTTPSyntax.isBlank(bytes[end - 1]) { end -= 1 }
-        guard HTTPSyntax.isFieldText(UnsafeRawBufferPointer(rebasing: bytes[first..<end])) else { throw .malformed }
+        let text = UnsafeRawBufferPointer(rebasing: bytes[first..<end])
+        guard blanksControls ? !text.contains(0x0d) : HTTPSyntax.isFieldText(text) else { throw .malformed }
+        func isBlank(_ byte: UInt8) -> Bool {
+            HTTPSyntax.isBlank(byte) || blanksControls && HTTPSyntax.isControl(byte)
+        }
+        while first < end, isBlank(bytes[first]) { first += 1 }
+        while end > first, isBlank(bytes[end - 1]) { end -= 1 }
         return (line.lowerBound..<colon, first..<end)
     }
 

@@ -49,6 +49,8 @@ package struct HeaderFields: Sendable {
         return nil
     }
 
+    package func contains(name: String) -> Bool { fields.contains { isNamed($0, name) } }
+
     /// Names and values as texts.
     package var pairs: [(String, String)] {
         fields.map { field in

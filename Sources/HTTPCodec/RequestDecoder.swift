@@ -25,19 +25,20 @@ package struct RequestDecoder {
 
     private enum Phase {
         case head
-        case body(BodyDecoder)
+        case body
         case failed(HTTPSyntaxError)
     }
 
     private let limits: HeadLimits
     private var phase = Phase.head
-    private var head: HeadDecoder
-    private var start: (method: HTTPMethod, target: RequestTarget, isHTTP10: Bool)?
+    private var head: HeadReader<RequestLine>
+    private var body: BodyDecoder
     private var unread = ByteBuffer()
 
     package init(limits: HeadLimits = HeadLimits()) {
         self.limits = limits
-        head = HeadDecoder(limits: limits)
+        head = HeadReader(limits: limits)
+        body = BodyDecoder(length: 0, limits: limits)
     }
 
     /// Whether bytes have come that were not handed out.
@@ -68,15 +69,18 @@ package struct RequestDecoder {
         do throws(HTTPSyntaxError) {
             switch phase {
             case .head:
-                guard let message = try nextHead() else { return nil }
-                phase = .body(
+                guard let message = try head.next(&unread) else { return nil }
+                body =
                     message.isChunked
-                        ? .chunked(limits) : BodyDecoder(length: message.contentLength ?? 0, limits: limits))
-                return .head(message)
-            case .body(var body):
-                let part = try body.next(&unread)
-                phase = .body(body)
-                switch part {
+                    ? .chunked(limits) : BodyDecoder(length: message.contentLength ?? 0, limits: limits)
+                phase = .body
+                return .head(
+                    RequestMessage(
+                        method: message.start.method, target: message.start.target, isHTTP10: message.start.isHTTP10,
+                        fields: message.fields, contentLength: message.contentLength, isChunked: message.isChunked,
+                        keepAlive: message.keepAlive))
+            case .body:
+                switch try body.next(&unread) {
                 case .bytes(let bytes):
                     return .body(bytes)
                 case .end:
@@ -95,88 +99,38 @@ package struct RequestDecoder {
             throw error
         }
     }
+}
 
-    private mutating func nextHead() throws(HTTPSyntaxError) -> RequestMessage? {
-        guard unread.readableBytes > 0 else { return nil }
-        var lines = head
-        var start = self.start
-        let result = unread.withUnsafeReadableBytes { bytes in Self.read(&lines, &start, bytes) }
-        guard let fields = try result.get() else {
-            head = lines
-            self.start = start
-            return nil
+/// `POST /write?db=d HTTP/1.1`
+private struct RequestLine: StartLine {
+    let method: HTTPMethod
+    let target: RequestTarget
+    let isHTTP10: Bool
+
+    private static let longestMethod = 32
+
+    static var blanksControls: Bool { false }
+
+    init(line: UnsafeRawBufferPointer) throws(HTTPSyntaxError) {
+        var blank = 0
+        while blank < line.count, HTTPSyntax.isToken(line[blank]) { blank += 1 }
+        let tail = line.count - 9
+        guard blank > 0, blank <= Self.longestMethod, blank < tail, line[blank] == 0x20, line[tail] == 0x20 else {
+            throw .malformed
         }
-        head = HeadDecoder(limits: limits)
-        self.start = nil
-        unread.moveReaderIndex(forwardBy: lines.length)
-        guard let start else { throw .malformed }
-        return RequestMessage(
-            method: start.method, target: start.target, isHTTP10: start.isHTTP10, fields: fields,
-            contentLength: lines.contentLength, isChunked: lines.isChunked,
-            keepAlive: !lines.saysClose && (lines.saysKeepAlive || !start.isHTTP10))
+        let target = UnsafeRawBufferPointer(rebasing: line[blank + 1..<tail])
+        guard !target.isEmpty, target.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { throw .malformed }
+        isHTTP10 = try HTTPSyntax.isVersion10(UnsafeRawBufferPointer(rebasing: line[(tail + 1)...]))
+        method = Self.method(UnsafeRawBufferPointer(rebasing: line[..<blank]))
+        self.target = try RequestTarget(target, isAuthority: method == .CONNECT)
     }
 
-    private static func read(
-        _ lines: inout HeadDecoder, _ start: inout (method: HTTPMethod, target: RequestTarget, isHTTP10: Bool)?,
-        _ bytes: UnsafeRawBufferPointer
-    ) -> Result<HeaderFields?, HTTPSyntaxError> {
-        do throws(HTTPSyntaxError) {
-            while let line = try lines.nextLine(bytes) {
-                if let start {
-                    if line.isEmpty {
-                        let text = [UInt8](bytes[lines.fieldsStart..<line.lowerBound])
-                        return .success(HeaderFields(bytes: text, fields: lines.fields))
-                    }
-                    try lines.field(line, bytes, isHTTP10: start.isHTTP10)
-                } else {
-                    start = try startLine(UnsafeRawBufferPointer(rebasing: bytes[line]))
-                    lines.noteStartLine(line)
-                }
-            }
-            if start == nil { try checkBeginning(lines.rest(bytes)) }
-            return .success(nil)
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    /// What is no HTTP at all, a TLS handshake say, has no end of a line to wait for.
-    private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(HTTPSyntaxError) {
+    static func check(beginning bytes: UnsafeRawBufferPointer) throws(HTTPSyntaxError) {
         for byte in bytes.prefix(longestMethod + 1) {
             if byte == 0x20 { return }
             guard HTTPSyntax.isToken(byte) || byte == 0x0d && bytes.count == 1 else { throw .malformed }
         }
         guard bytes.count <= longestMethod else { throw .malformed }
-    }
-
-    private static let longestMethod = 32
-
-    private static func startLine(
-        _ line: UnsafeRawBufferPointer
-    ) throws(HTTPSyntaxError) -> (HTTPMethod, RequestTarget, Bool) {
-        var blank = 0
-        while blank < line.count, HTTPSyntax.isToken(line[blank]) { blank += 1 }
-        let tail = line.count - 9
-        guard blank > 0, blank <= longestMethod, blank < tail, line[blank] == 0x20, line[tail] == 0x20 else {
-            throw .malformed
-        }
-        let target = UnsafeRawBufferPointer(rebasing: line[blank + 1..<tail])
-        guard !target.isEmpty, target.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { throw .malformed }
-        let isHTTP10 = try isVersion10(UnsafeRawBufferPointer(rebasing: line[(tail + 1)...]))
-        let method = method(UnsafeRawBufferPointer(rebasing: line[..<blank]))
-        return (method, try RequestTarget(target, isAuthority: method == .CONNECT), isHTTP10)
-    }
-
-    private static func isVersion10(_ text: UnsafeRawBufferPointer) throws(HTTPSyntaxError) -> Bool {
-        func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
-        guard text.count == 8, text.starts(with: "HTTP/".utf8), isDigit(text[5]), text[6] == UInt8(ascii: "."),
-            isDigit(text[7])
-        else { throw .malformed }
-        switch (text[5], text[7]) {
-        case (UInt8(ascii: "1"), UInt8(ascii: "1")): return false
-        case (UInt8(ascii: "1"), UInt8(ascii: "0")): return true
-        default: throw .unsupportedVersion
-        }
     }
 
     /// Methods are case-sensitive; any token is one.

@@ -22,5 +22,5 @@ package struct HotPath: Sendable {
 
     package static let all: [HotPath] =
         [Scanning.agent(lines: 10), Scanning.agent(lines: 1000), Scanning.mixed(lines: 1000)]
-        + [Requests.decode, Appending.group, Queries.parse, Queries.plan]
+        + [Requests.decode, Responses.decode, Appending.group, Queries.parse, Queries.plan]
 }

@@ -8,7 +8,7 @@
 //
 // - `NodePoolState` decides (which connection, connect, wait, refuse). It is a value without I/O and without a clock.
 // - `NodePool` is the shell around it: it opens sockets, keeps one timer and carries out what the state says.
-// - `NodeConnection` is the channel handler of one connection: prepared bytes out, NIOHTTP1's response decoder in.
+// - `NodeConnection` is the channel handler of one connection: prepared bytes out, the decoder of responses (HTTPCodec) in.
 //
 // What the rest of the gateway builds on:
 // - `NodeFailure.notSent` means that the node cannot have acted on the request; `afterSend` means that nobody knows.

@@ -1,10 +1,10 @@
-// One connection to a node: writes prepared bytes, reads through NIOHTTP1's decoder, one exchange at a time.
+// One connection to a node: writes prepared bytes, takes the responses apart, one exchange at a time.
+import HTTPCodec
 import NIOCore
-import NIOHTTP1
 
-/// The last handler in a connection's pipeline; the decoder stands before it.
+/// The last handler in a connection's pipeline, and but for TLS the only one.
 final class NodeConnection: ChannelDuplexHandler {
-    typealias InboundIn = HTTPClientResponsePart
+    typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -12,8 +12,7 @@ final class NodeConnection: ChannelDuplexHandler {
     /// Nil when the connection is closed, which also ends the cycle between pool and connection.
     private var pool: NodePool?
     private var context: ChannelHandlerContext?
-    private let cleaner = ResponseHeadCleaner()
-    private let decoder = ResponseDecoder()
+    private var decoder = ResponseDecoder()
 
     private var exchange: NodeExchange?
     private var isHeadWritten = false
@@ -36,8 +35,8 @@ final class NodeConnection: ChannelDuplexHandler {
         self.pool = pool
     }
 
-    func addHandlers(to channel: any Channel) throws {
-        try channel.pipeline.syncOperations.addHandlers(cleaner, ByteToMessageHandler(decoder), self)
+    func addHandler(to channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(self)
     }
 
     var isActive: Bool {
@@ -56,8 +55,7 @@ final class NodeConnection: ChannelDuplexHandler {
         isHeadWritten = false
         hasResponseHead = false
         isReusable = false
-        cleaner.expectHead()
-        decoder.expectResponse(to: request.method)
+        decoder.expectResponse(toHead: request.method == .HEAD)
 
         // Without a whole head the node cannot act; that is what tells "not sent" from "nobody knows".
         let headWritten = context.eventLoop.makePromise(of: Void.self)
@@ -125,19 +123,27 @@ final class NodeConnection: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let exchange, !isClosing else {
-            return
+        guard !isClosing else { return }
+        decoder.append(unwrapInboundIn(data))
+        do throws(HTTPSyntaxError) {
+            while !isClosing, let part = try decoder.next() { take(part) }
+        } catch {
+            broke(Self.describe(error))
         }
-        switch unwrapInboundIn(data) {
+    }
+
+    private func take(_ part: ResponseDecoder.Part) {
+        guard let exchange else { return }
+        switch part {
         case .head(let head):
-            guard head.status.code != 101 else {
+            guard head.status != 101 else {
                 abandon(.afterSend(reason: "the node wants to switch protocols"))
                 return
             }
             hasResponseHead = true
-            isReusable = head.isKeepAlive
+            isReusable = head.keepAlive
             arm(exchange.options.idleTimeout)
-            exchange.receiver?.responseHead(status: Int(head.status.code), headers: head.headers)
+            exchange.receiver?.responseHead(status: head.status, headers: head.fields)
         case .body(let bytes):
             if !isPaused {
                 arm(exchange.options.idleTimeout)
@@ -155,25 +161,36 @@ final class NodeConnection: ChannelDuplexHandler {
         }
     }
 
-    /// A read error, bytes that are not HTTP, or bytes that no request asked for.
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    /// An error of the socket, or of TLS.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { broke("\(error)") }
+
+    /// Nothing that comes now can be trusted. A response that is complete is one all the same.
+    private func broke(_ reason: String) {
         if !isClosing { hasFailed = true }
         isReusable = false
         if isResponseComplete {
             endExchange()
         } else {
-            abandon(failure("\(Self.describe(error))"))
+            abandon(failure(reason))
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         let isLost = !isClosing || hasFailed
+        var reason = "the node closed the connection"
+        if !isClosing {
+            do throws(HTTPSyntaxError) {
+                if try decoder.connectionEnded() { isResponseComplete = true }
+            } catch {
+                reason = Self.describe(error)
+            }
+        }
         isClosing = true
         isReusable = false
         if isResponseComplete {
             endExchange()
         } else {
-            failExchange(failure("the node closed the connection"))
+            failExchange(failure(reason))
         }
         timer?.task.cancel()
         timer = nil
@@ -218,12 +235,11 @@ final class NodeConnection: ChannelDuplexHandler {
         isHeadWritten ? .afterSend(reason: reason) : .notSent(reason: reason)
     }
 
-    private static func describe(_ error: any Error) -> String {
+    private static func describe(_ error: HTTPSyntaxError) -> String {
         switch error {
-        case HTTPParserError.invalidEOFState: "the node closed the connection before the response was complete"
-        case is HTTPParserError: "the node's response is not HTTP: \(error)"
-        case is NIOHTTPDecoderError: "the node sent more than the response"
-        default: "\(error)"
+        case .unexpectedEnd: "the node closed the connection before the response was complete"
+        case .unrequested: "the node sent more than the response"
+        default: "the node's response is not HTTP: \(error)"
         }
     }
 
@@ -263,38 +279,5 @@ final class NodeConnection: ChannelDuplexHandler {
             }
         }
         timer = (task, at)
-    }
-}
-
-/// NIOHTTP1's response decoder, told of requests directly instead of seeing them pass as request parts.
-private final class ResponseDecoder: ByteToMessageDecoder {
-    typealias InboundOut = HTTPClientResponsePart
-
-    private let decoder: HTTPResponseDecoder = {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = 1 << 20
-        limits.maxHeaderListSize = 1 << 20
-        return HTTPResponseDecoder(limitConfiguration: limits)
-    }()
-
-    /// The method decides whether the response has a body.
-    func expectResponse(to method: HTTPMethod) {
-        decoder.write(data: .head(HTTPRequestHead(version: .http1_1, method: method, uri: "")))
-    }
-
-    func decoderAdded(context: ChannelHandlerContext) {
-        decoder.decoderAdded(context: context)
-    }
-
-    func decoderRemoved(context: ChannelHandlerContext) {
-        decoder.decoderRemoved(context: context)
-    }
-
-    func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
-        try decoder.decode(context: context, buffer: &buffer)
-    }
-
-    func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
-        try decoder.decodeLast(context: context, buffer: &buffer, seenEOF: seenEOF)
     }
 }

@@ -151,7 +151,7 @@ package final class NodePool {
         let bound = NIOLoopBound(connection, eventLoop: eventLoop)
         let connected = connector.connect(to: address, limits: limits, on: eventLoop) { channel in
             channel.eventLoop.makeCompletedFuture {
-                try bound.value.addHandlers(to: channel)
+                try bound.value.addHandler(to: channel)
             }
         }
         connected.assumeIsolated().whenComplete { result in

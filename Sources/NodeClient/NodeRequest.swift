@@ -1,4 +1,5 @@
 // What goes to a node and what comes back: the words that all users of this target share.
+import HTTPCodec
 import NIOCore
 import NIOHTTP1
 
@@ -63,7 +64,7 @@ package enum NodeFailure: Error, Equatable, Sendable, CustomStringConvertible {
 /// called from within `NodePool.send`, `NodeExchange.cancel`, `pauseReading` or `resumeReading`. The pool keeps the
 /// receiver alive until the end.
 package protocol NodeResponseReceiver: AnyObject {
-    func responseHead(status: Int, headers: HTTPHeaders)
+    func responseHead(status: Int, headers: HeaderFields)
     /// A piece of the body. It is a slice of a receive buffer: copy it if it is small and kept.
     func responseBody(_ bytes: ByteBuffer)
     func responseEnd()

@@ -8,14 +8,14 @@
 
 import Cluster
 import ContentCoding
+import HTTPCodec
 import Logging
 import NIOCore
-import NIOHTTP1
 import NodeClient
 
 /// Where the answer goes; on the same event loop.
 package protocol ReadSink: AnyObject {
-    func readBegan(status: Int, headers: HTTPHeaders)
+    func readBegan(status: Int, headers: HeaderFields)
     func readBody(_ bytes: ByteBuffer)
     func readEnded()
     /// Nothing was said to the client yet: answer with this.
@@ -118,7 +118,7 @@ package final class ReadExecution {
     private var watch: RepeatedTask?
     private var end: Scheduled<Void>?
 
-    private var head: (status: Int, headers: HTTPHeaders)?
+    private var head: (status: Int, headers: HeaderFields)?
     private var heldBack: [ByteBuffer] = []
     private var lastFailure = ""
 
@@ -297,7 +297,7 @@ package final class ReadExecution {
 
     // MARK: The node's answer
 
-    fileprivate func responseHead(status: Int, headers: HTTPHeaders) {
+    fileprivate func responseHead(status: Int, headers: HeaderFields) {
         guard case .trying(let node) = state else { return }
         let isUsable = status < 500 && status != 429 && headers.contains(name: "X-Influxdb-Version")
         guard isUsable || only != nil else {
@@ -344,7 +344,7 @@ package final class ReadExecution {
         watch?.cancel()
         watch = nil
         var headers = head.headers
-        if let staleness { headers.add(name: "X-Sluice-Stale", value: Self.seconds(staleness)) }
+        if let staleness { headers.add("X-Sluice-Stale", Self.seconds(staleness)) }
         sink?.readBegan(status: head.status, headers: headers)
         for bytes in heldBack { sink?.readBody(bytes) }
         heldBack = []
@@ -368,7 +368,7 @@ private final class Attempt: NodeResponseReceiver {
 
     private var current: ReadExecution? { read.attempts == number ? read : nil }
 
-    func responseHead(status: Int, headers: HTTPHeaders) { current?.responseHead(status: status, headers: headers) }
+    func responseHead(status: Int, headers: HeaderFields) { current?.responseHead(status: status, headers: headers) }
     func responseBody(_ bytes: ByteBuffer) { current?.responseBody(bytes) }
     func responseEnd() { current?.responseEnd() }
     func responseFailed(_ failure: NodeFailure) { current?.responseFailed(failure) }
@@ -383,7 +383,7 @@ struct FirstWords {
         [0x81, 0xA7] + Array("results".utf8) + [0x91, 0x81, 0xA5] + Array("error".utf8)
 
     /// nil: too little is here to tell.
-    init?(of pieces: [ByteBuffer], headers: HTTPHeaders) {
+    init?(of pieces: [ByteBuffer], headers: HeaderFields) {
         let isGzip = headers.first(name: "Content-Encoding")?.lowercased() == "gzip"
         var bytes: [UInt8] = []
         for piece in pieces { bytes += piece.readableBytesView.prefix(4096 - min(bytes.count, 4096)) }

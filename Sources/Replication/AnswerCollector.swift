@@ -1,8 +1,8 @@
 // A node's whole answer, bounded: verdicts are given on complete answers only (D3).
 
 import Cluster
+import HTTPCodec
 import NIOCore
-import NIOHTTP1
 import NodeClient
 
 enum CollectedAnswer {
@@ -42,7 +42,7 @@ final class AnswerCollector: NodeResponseReceiver {
         self.whenDone = whenDone
     }
 
-    func responseHead(status: Int, headers: HTTPHeaders) {
+    func responseHead(status: Int, headers: HeaderFields) {
         answer.status = status
         answer.version = headers.first(name: "X-Influxdb-Version") ?? ""
         answer.retryAfter = headers.first(name: "Retry-After").flatMap { Int64($0) }.map {

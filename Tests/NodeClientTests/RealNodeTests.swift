@@ -1,5 +1,6 @@
 // The pool against a real InfluxDB process: what it does well, when it hangs, and when it dies.
 import Foundation
+import HTTPCodec
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -169,7 +170,7 @@ private final class AnswerCollector: NodeResponseReceiver {
 
     init(_ promise: EventLoopPromise<RealNode.Answer>) { self.promise = promise }
 
-    func responseHead(status: Int, headers: HTTPHeaders) { answer.status = status }
+    func responseHead(status: Int, headers: HeaderFields) { answer.status = status }
     func responseBody(_ bytes: ByteBuffer) { answer.body += String(buffer: bytes) }
     func responseEnd() { promise.succeed(answer) }
 

@@ -1,5 +1,6 @@
 // A server on a free loopback port that answers each request as a test says, and the pool that talks to it.
 import Glibc
+import HTTPCodec
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -59,7 +60,7 @@ private final class Collector: NodeResponseReceiver {
         self.pausesAtBody = pausesAtBody
     }
 
-    func responseHead(status: Int, headers: HTTPHeaders) {
+    func responseHead(status: Int, headers: HeaderFields) {
         #expect(!isOver && outcome.status == nil)
         outcome.status = status
     }
@@ -108,7 +109,7 @@ final class Chain: NodeResponseReceiver {
     }
 
     func start() { pool.send(.write("\(done)"), to: self) }
-    func responseHead(status: Int, headers: HTTPHeaders) {}
+    func responseHead(status: Int, headers: HeaderFields) {}
     func responseBody(_ bytes: ByteBuffer) {}
 
     func responseEnd() {

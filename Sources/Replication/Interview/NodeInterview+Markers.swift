@@ -2,7 +2,6 @@
 
 import Cluster
 import NIOCore
-import NIOHTTP1
 import NodeClient
 
 extension NodeInterview {

@@ -1,6 +1,7 @@
 // How many points a node holds of a measurement, over which periods, and whether they are the same points.
 
 import Cluster
+import HTTPCodec
 import InfluxQL
 import NIOCore
 import NIOHTTP1
@@ -132,7 +133,7 @@ private final class DigestReceiver: NodeResponseReceiver {
 
     init(promise: EventLoopPromise<UInt64>) { self.promise = promise }
 
-    func responseHead(status: Int, headers: HTTPHeaders) { self.status = status }
+    func responseHead(status: Int, headers: HeaderFields) { self.status = status }
 
     func responseBody(_ bytes: ByteBuffer) {
         bytes.withUnsafeReadableBytes { bytes in
