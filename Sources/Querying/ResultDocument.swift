@@ -42,12 +42,13 @@ package struct ResultDocument: Equatable, Sendable {
 
     private static let number = Array("{\"statement_id\":".utf8)
 
-    /// A result with another statement number.
+    /// A result with another statement number; one whose number can be no statement's stays as it is.
     package static func renumbered(_ result: [UInt8], by shift: Int) -> [UInt8] {
         guard shift != 0, result.starts(with: number) else { return result }
         let digits = result[number.count...].prefix { $0 >= 0x30 && $0 <= 0x39 }
         guard let id = Int(String(decoding: digits, as: UTF8.self)) else { return result }
-        return number + Array("\(id + shift)".utf8) + result[digits.endIndex...]
+        let (moved, isTooLarge) = id.addingReportingOverflow(shift)
+        return isTooLarge ? result : number + Array("\(moved)".utf8) + result[digits.endIndex...]
     }
 
     /// `{"statement_id":N,"error":"..."}`.

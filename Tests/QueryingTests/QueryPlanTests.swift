@@ -72,6 +72,8 @@ struct ResultDocumentTests {
         let result = bytes(#"{"statement_id":1,"series":[]}"#)
         #expect(ResultDocument.renumbered(result, by: 3) == bytes(#"{"statement_id":4,"series":[]}"#))
         #expect(ResultDocument.renumbered(bytes("{}"), by: 3) == bytes("{}"))
+        let impossible = bytes(#"{"statement_id":9223372036854775807}"#)
+        #expect(ResultDocument.renumbered(impossible, by: 3) == impossible)
         let joined = ResultDocument.joined([bytes(#"{"statement_id":0}"#), ResultDocument.error("a <b>", statement: 1)])
         #expect(
             joined == bytes(#"{"results":[{"statement_id":0},{"statement_id":1,"error":"a \u003cb\u003e"}]}"# + "\n")
