@@ -13,15 +13,16 @@ enum HTTPSyntax {
     /// All of it is blanks, tabs, visible characters or bytes above 127.
     @inline(__always)
     static func isFieldText(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Eight at a time: a byte has its highest bit set behind these sums if it is below 0x20 or is 0x7f. What they carry
-        // over from a neighbour can only be too much: those eight are looked at one by one.
+        // Eight at a time: a byte below 0x20, or 0x7f made 0, has its highest bit set behind the subtraction. What a byte
+        // borrows from the next can only be too much: those eight are looked at one by one.
         let ones: UInt64 = 0x0101_0101_0101_0101
+        let (highest, blank, deleted) = (ones &* 0x80, ones &* 0x20, ones &* 0x7f)
         var position = 0
         while position + 8 <= bytes.count {
             let eight = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let low = (eight &- ones &* 0x20) & ~eight
-            let deleted = eight ^ ones &* 0x7f
-            let isSuspect = (low | (deleted &- ones) & ~deleted) & ones &* 0x80 != 0
+            let low = (eight &- blank) & ~eight
+            let changed = eight ^ deleted
+            let isSuspect = (low | ((changed &- ones) & ~changed)) & highest != 0
             if isSuspect, bytes[position..<position + 8].contains(where: isControl) { return false }
             position += 8
         }

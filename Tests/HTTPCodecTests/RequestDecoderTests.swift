@@ -147,6 +147,23 @@ struct RequestDecoderTests {
         #expect(wrong.isEmpty, "\(wrong.count): \(wrong.prefix(5).joined(separator: "\n"))")
     }
 
+    @Test("I6 no control character but the tab passes in a value, wherever it stands")
+    func controls() {
+        for byte in UInt8.min...UInt8.max {
+            let isControl = byte < 0x20 && byte != 9 || byte == 0x7f
+            for place in 1...18 {
+                // Between bytes that are next to it, and bytes that have all bits.
+                for filler: UInt8 in [0x21, 0x7e, 0x80, 0xff] {
+                    var value = [UInt8](repeating: filler, count: 20)
+                    value[place] = byte
+                    let bytes = Array("GET / HTTP/1.1\r\nA: ".utf8) + value + Array("\r\n\r\n".utf8)
+                    let transcript = Transcript.sluice([bytes])
+                    #expect((transcript.error == nil) == !isControl, "\(byte) at \(place) between \(filler)")
+                }
+            }
+        }
+    }
+
     @Test("fields are found in whatever case, removed, and added")
     func fields() {
         var fields = HeaderFields([("Accept", "a"), ("X-Y", "1"), ("accept", "b")])

@@ -145,13 +145,14 @@ extension HTTPOracle {
     /// With blanks in the places of control characters in heads: those of interim responses, and the first other.
     private static func cleaned(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
+        var start = 0
         var end = 0
         while end < bytes.count {
             if bytes[end...].starts(with: [13, 10, 13, 10]) {
-                guard bytes[(end + 4)...].drop(while: { $0 == 13 || $0 == 10 }).starts(with: Array("HTTP/".utf8)) else {
-                    break
-                }
+                let head = bytes[start...].drop { $0 == 13 || $0 == 10 }
+                guard head.starts(with: Array("HTTP/1.1 1".utf8)) else { break }
                 end += 4
+                start = end
                 continue
             }
             let byte = bytes[end]
