@@ -79,7 +79,14 @@ extension SegmentFile {
         var window = SlidingBuffer(bytes: 256 << 10)
         while walk.offset < offset {
             let bytes = try window.bytes(of: self, at: walk.position, minimum: Layout.groupMarkBytes)
-            switch walk.next(bytes, context: context, checkBody: false) {
+            let before = walk
+            var step = walk.next(bytes, context: context, checkBody: false)
+            if walk.position > bounds.endPosition {
+                // Whatever its checksum says: no record goes beyond the end.
+                walk = before
+                step = .nothing
+            }
+            switch step {
             case .mark, .record, .brokenBody:
                 continue
             case .gap(let gap):
