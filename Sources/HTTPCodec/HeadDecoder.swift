@@ -89,7 +89,11 @@ struct HeadDecoder {
             guard contentLength == nil, !isChunked, let length = Self.decimal(text) else { throw .malformed }
             contentLength = length
         case 17 where HTTPSyntax.isSame(UnsafeRawBufferPointer(rebasing: bytes[name]), "transfer-encoding"):
-            guard HTTPSyntax.isSame(text, "chunked"), !isChunked, !isHTTP10 else { throw .unsupportedTransferEncoding }
+            // Some readers take a tab behind it for a part of the name.
+            let hasTab = bytes[value.upperBound..<line.upperBound].contains(9)
+            guard HTTPSyntax.isSame(text, "chunked"), !hasTab, !isChunked, !isHTTP10 else {
+                throw .unsupportedTransferEncoding
+            }
             guard contentLength == nil else { throw .malformed }
             isChunked = true
         default:
